@@ -1,0 +1,25 @@
+// swift-tools-version:6.1
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "mini-orm",
+    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+    products: [
+        .library(name: "MiniORM", targets: ["MiniORM"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+    ],
+    targets: [
+        .target(name: "CVectorKernels"),
+        .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)
