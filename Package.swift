@@ -11,7 +11,12 @@ let package = Package(
     name: "mini-orm",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
-        .library(name: "MiniORM", targets: ["MiniORM"])
+        .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
+    ],
+    traits: [
+        .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
+        .default(enabledTraits: []),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
@@ -20,6 +25,27 @@ let package = Package(
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+
+        // FAISS: a C++ shim that is empty without its trait.
+        .target(
+            name: "CFaiss",
+            cSettings: [.define("MINIORM_FAISS", .when(traits: ["Faiss"]))],
+            cxxSettings: [.define("MINIORM_FAISS", .when(traits: ["Faiss"])), .headerSearchPath("openmp")],
+            linkerSettings: [
+                .linkedLibrary("faiss", .when(traits: ["Faiss"])),
+                // Debian's FAISS is a static archive: what it uses has to be named.
+                .linkedLibrary("openblas", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("gomp", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("omp", .when(platforms: [.macOS], traits: ["Faiss"])),
+            ]
+        ),
+        .target(
+            name: "MiniORMFaiss",
+            dependencies: ["MiniORM", .target(name: "CFaiss", condition: .when(traits: ["Faiss"]))],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "MiniORMFaissTests", dependencies: ["MiniORMFaiss"], swiftSettings: settings),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )
