@@ -44,7 +44,15 @@ let package = Package(
             dependencies: ["MiniORM", .target(name: "CFaiss", condition: .when(traits: ["Faiss"]))],
             swiftSettings: settings
         ),
-        .testTarget(name: "MiniORMFaissTests", dependencies: ["MiniORMFaiss"], swiftSettings: settings),
+        // A process that the tests of crashes kill.
+        .executableTarget(
+            name: "FaissCrashHelper", dependencies: ["MiniORM", "MiniORMFaiss"], path: "Tests/FaissCrashHelper",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMFaissTests", dependencies: ["MiniORM", "MiniORMFaiss", "FaissCrashHelper"],
+            swiftSettings: settings
+        ),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
