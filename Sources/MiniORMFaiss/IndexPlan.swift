@@ -73,6 +73,8 @@ struct IndexPlan: Sendable, Hashable {
         case .scalar: rows = max(rows, 256)
         case .product(_, let bits): rows = max(rows, 39 << bits)
         }
+        // The rotation is learned with codes of 8 bits, whatever those of the rows have.
+        if rotation != nil { rows = max(rows, 39 << 8) }
         return rows
     }
 

@@ -9,7 +9,7 @@ import Testing
 @Suite struct IndexTypeTests {
     static let types: [FaissIndexType] = [
         .hnsw(m: 16, efConstruction: 60, efSearch: 64), .ivfFlat(lists: 16, probes: 8),
-        .ivfPQ(lists: 8, subquantizers: 8, bits: 4, probes: 8), .sq8, .factory("OPQ4,IVF8,PQ4x4"), .factory("PQ8x4"),
+        .ivfPQ(lists: 8, subquantizers: 8, bits: 4, probes: 8), .sq8, .factory("PQ8x4"),
         .factory("IVF8_HNSW8,SQfp16"), .factory("SQ4"),
     ]
 
@@ -54,6 +54,31 @@ import Testing
             }
             #expect(Double(found) / Double(wanted) > 0.5, "\(type), \(metric)")
         }
+    }
+
+    @Test func `a type that takes no selector scores the matches of a filter`() throws {
+        let records = randomRecords(11_000, dimension: 8, seed: 13)
+        let faiss = try FaissVectorStore(
+            configuration: FaissConfiguration(index: .factory("OPQ4,IVF8,PQ4x8"), candidateFactor: 10))
+        let model = InMemoryVectorStore()
+        for store in [faiss, model] as [any VectorStorePort] {
+            try store.make("rotated", 8)
+            try store.put("rotated", records)
+            _ = try store.delete(DeleteRequest(collection: "rotated", ids: (0..<100).map { "r\($0)" }))
+        }
+        faiss.finishMaintenance()
+        for number in stride(from: 0, to: 1_000, by: 20) {
+            var options = QueryOptions(topK: 5)
+            var request = QueryRequest(collection: "rotated", vector: records[number].vector, options: options)
+            let answers = try faiss.query(request)
+            #expect(answers.count == 5)
+            #expect((answers.first?.id == "r\(number)") == (number >= 100))
+            options.filter = .field("number") >= 5_000
+            request.options = options
+            #expect(try faiss.query(request).map(\.id) == model.query(request).map(\.id))
+        }
+        let plan = try faiss.explain(ExplainRequest(collection: "rotated", filter: .field("number") >= 5_000))
+        #expect(plan.native.contains("one by one"))
     }
 
     @Test func `a graph is rebuilt without what was deleted, and answers meanwhile`() throws {

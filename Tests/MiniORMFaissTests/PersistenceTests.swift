@@ -20,7 +20,8 @@ import Testing
     }
 
     private let payloads: [[String: PayloadValue]?] = [
-        nil, [:], ["a": nil, "b": true, "c": false, "d": 1, "e": 1.0, "f": .int(.min), "g": .double(.leastNonzeroMagnitude)],
+        nil, [:],
+        ["a": nil, "b": true, "c": false, "d": 1, "e": 1.0, "f": .int(.min), "g": .double(.leastNonzeroMagnitude)],
         ["s": "e\u{301}", "é": "\u{0}\"", "": ["x", [1, 2.5, nil], ["k": ["deep": []]]]], ["z": .double(-0.0)],
     ]
 
