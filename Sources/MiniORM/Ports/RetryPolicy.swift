@@ -29,7 +29,8 @@ public struct RetryPolicy: Sendable, Hashable {
     ///   - hint: What the server asked to wait, where it did.
     public func delay(after attempt: Int, hint: Duration? = nil) -> Duration? {
         guard attempt >= 1, attempt < maximumAttempts else { return nil }
-        let bound = min(maximumDelay, baseDelay * (1 << min(attempt - 1, 20)))
+        var bound = min(maximumDelay, baseDelay)
+        for _ in 1..<min(attempt, 64) where bound < maximumDelay { bound = min(maximumDelay, bound + bound) }
         let jittered = bound * Double.random(in: 0...1)
         return max(jittered, hint ?? .zero)
     }
