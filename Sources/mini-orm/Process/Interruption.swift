@@ -79,6 +79,13 @@ enum Interruption {
         _exit(128 + number)
     }
 
+    /// Ends the process as the closed pipe would have: quietly, and a shell sees why.
+    static func endOfPipe() -> Never {
+        _ = signal(SIGPIPE, SIG_DFL)
+        _ = raise(SIGPIPE)
+        _exit(128 + SIGPIPE)
+    }
+
     /// Removes what was not finished.
     static func removeTemporaryFiles() {
         for path in state.withLock({ $0.temporaryFiles }) { _ = unlink(path) }

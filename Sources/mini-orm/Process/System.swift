@@ -98,6 +98,9 @@ enum System {
         return waiting[1].revents == 0
     }
 
+    /// Ends the process.
+    static func end(_ status: Int32) -> Never { exit(status) }
+
     /// The value of an environment variable, where it is set and not empty.
     static func environment(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
