@@ -15,7 +15,7 @@ struct DescribeCommand: AsyncParsableCommand {
             let count = try await repository.count()
             var output = StandardOutput()
             if json {
-                try output.line(try CollectionsCommand.json(collection, count))
+                try output.line(CollectionsCommand.json(collection, count))
             } else {
                 let can = opened.store.capabilities
                 for (name, value) in [

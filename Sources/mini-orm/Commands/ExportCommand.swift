@@ -45,7 +45,7 @@ struct ExportCommand: AsyncParsableCommand {
         var count = 0
         var bar = bar
         for try await record in try repository.records(matching: filter) {
-            try output.line(try RecordLine.bytes(record))
+            try output.line(RecordLine.bytes(record))
             count += 1
             if count % 256 == 0, let total = bar?.total {
                 bar?.bar.update(count, fraction: Double(count) / Double(max(1, total)))

@@ -24,10 +24,10 @@ struct FetchCommand: AsyncParsableCommand {
             var output = StandardOutput()
             for record in records {
                 if noVectors {
-                    let id = try PayloadValue.string(record.id).jsonLine
-                    try output.line(#"{"id": \#(id), "payload": \#(try record.payload.jsonLine)}"#)
+                    let id = PayloadValue.string(record.id).json()
+                    try output.line(#"{"id": \#(id), "payload": \#(record.payload.json)}"#)
                 } else {
-                    try output.line(try RecordLine.bytes(record))
+                    try output.line(RecordLine.bytes(record))
                 }
             }
             try output.flush()

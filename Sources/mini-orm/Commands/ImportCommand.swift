@@ -29,7 +29,11 @@ struct ImportCommand: AsyncParsableCommand {
 
     @Option(
         name: .long,
-        help: "How vectors are compared: cosine, dot or l2. By default what the collection has, or cosine.")
+        help: "How vectors are compared: cosine, dot or l2. By default what the collection has, or cosine.",
+        transform: {
+            guard let metric = VectorMetric($0) else { throw ValidationError("the metrics are cosine, dot and l2") }
+            return metric
+        })
     var metric: VectorMetric?
 
     @Option(name: .long, help: "How many records are written at a time, 1 to 100000.")
@@ -66,9 +70,4 @@ struct ImportCommand: AsyncParsableCommand {
             try output.flush()
         }
     }
-}
-
-extension VectorMetric: ExpressibleByArgument {
-    /// Every name.
-    static public var allValueStrings: [String] { allCases.map(\.rawValue) }
 }

@@ -26,24 +26,24 @@ struct HitPrinter {
     }
 
     /// `{"query": 0, "hits": [{"id": "a", "score": 0.5, "payload": {}}]}`, the payload null where there is none.
-    static func json(_ number: Int, _ hits: [VectorSearchResult]) throws -> String {
-        let items = try hits.map { hit in
-            let id = try PayloadValue.string(hit.id).jsonLine
+    static func json(_ number: Int, _ hits: [VectorSearchResult]) -> String {
+        let items = hits.map { hit in
+            let id = PayloadValue.string(hit.id).json()
             // JSON has no form for infinity, which a dot product of large vectors reaches.
             let score = hit.score.isFinite ? "\(hit.score)" : "null"
-            return #"{"id": \#(id), "score": \#(score), "payload": \#(try hit.payload.jsonLine)}"#
+            return #"{"id": \#(id), "score": \#(score), "payload": \#(hit.payload.json)}"#
         }
         return #"{"query": \#(number), "hits": [\#(items.joined(separator: ", "))]}"#
     }
 
     /// Rank, id, score and payload.
-    static func table(_ hits: [VectorSearchResult]) throws -> Table {
+    static func table(_ hits: [VectorSearchResult]) -> Table {
         var table = Table([
             .init(heading: "#", side: .right), .init(heading: "id", isCut: true), .init(heading: "score", side: .right),
             .init(heading: "payload", isCut: true),
         ])
         for (index, hit) in hits.enumerated() {
-            let payload = try hit.payload.map { try PayloadValue.object($0).jsonLine } ?? ""
+            let payload = hit.payload.map { PayloadValue.object($0).json() } ?? ""
             table.rows.append(["\(index + 1)", hit.id, Double(hit.score).fixed(4), payload])
         }
         return table
@@ -52,7 +52,5 @@ struct HitPrinter {
 
 extension [String: PayloadValue]? {
     /// The payload as JSON on one line; `null` where there is none.
-    var jsonLine: String {
-        get throws { try map { try PayloadValue.object($0).jsonLine } ?? "null" }
-    }
+    var json: String { map { PayloadValue.object($0).json() } ?? "null" }
 }

@@ -27,7 +27,8 @@ struct ProgressBar {
         if let last, last.duration(to: now) < .milliseconds(100), fraction ?? 0 < 1 { return }
         last = now
         let line = Self.line(
-            title, count.of(noun), rate: rate(count), fraction: fraction, width: Terminal.width(of: System.standardError))
+            title, count.of(noun), rate: rate(count), fraction: fraction,
+            width: Terminal.width(of: System.standardError))
         Terminal.showProgress(line)
     }
 

@@ -92,7 +92,8 @@ enum System {
     /// Waits until a descriptor can be read; `false` where the other one could be first.
     static func waitToRead(_ descriptor: Int32, unless other: Int32) -> Bool {
         var waiting = [
-            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: other, events: Int16(POLLIN), revents: 0),
         ]
         while poll(&waiting, 2, -1) < 0 { if errno != EINTR { return true } }
         return waiting[1].revents == 0
