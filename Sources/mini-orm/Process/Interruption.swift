@@ -21,10 +21,11 @@ enum Interruption {
         var signal: Int32?
         var temporaryFiles: Set<String> = []
         var wake: (read: Int32, write: Int32) = (-1, -1)
-        var sources: [any DispatchSourceSignal] = []
     }
 
     private static let state = Mutex(State())
+    // Only kept alive: written by `install`, which runs once and before everything else.
+    nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
 
     /// Starts to listen, and lets writes to closed pipes fail instead of ending the process.
     static func install() {
@@ -44,8 +45,7 @@ enum Interruption {
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { received(number) }
             source.activate()
-            nonisolated(unsafe) let kept = source
-            state.withLock { $0.sources.append(kept) }
+            sources.append(source)
         }
     }
 
