@@ -13,6 +13,7 @@ let package = Package(
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
         .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
+        .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
@@ -25,6 +26,13 @@ let package = Package(
             name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .testTarget(
             name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .executableTarget(
+            name: "mini-orm",
+            dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            resources: [.copy("Sample")],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
