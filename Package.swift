@@ -13,6 +13,8 @@ let package = Package(
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
         .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
+        .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
+        .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     traits: [
         .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
@@ -24,12 +26,25 @@ let package = Package(
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
-        .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .executableTarget(
+            name: "mini-orm",
+            dependencies: [
+                "MiniORM", "MiniORMFaiss", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            resources: [.copy("Sample")],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
 
         // FAISS: a C++ shim that is empty without its trait.
         .target(
             name: "CFaiss",
-            cSettings: [.define("MINIORM_FAISS", .when(traits: ["Faiss"]))],
             cxxSettings: [.define("MINIORM_FAISS", .when(traits: ["Faiss"])), .headerSearchPath("openmp")],
             linkerSettings: [
                 .linkedLibrary("faiss", .when(traits: ["Faiss"])),
@@ -41,7 +56,7 @@ let package = Package(
         ),
         .target(
             name: "MiniORMFaiss",
-            dependencies: ["MiniORM", .target(name: "CFaiss", condition: .when(traits: ["Faiss"]))],
+            dependencies: ["MiniORM", "CVectorKernels", .target(name: "CFaiss", condition: .when(traits: ["Faiss"]))],
             swiftSettings: settings
         ),
         // A process that the tests of crashes kill.
@@ -50,7 +65,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "MiniORMFaissTests", dependencies: ["MiniORM", "MiniORMFaiss", "FaissCrashHelper"],
+            name: "MiniORMFaissTests",
+            dependencies: ["MiniORM", "MiniORMConformance", "MiniORMFaiss", "FaissCrashHelper"],
             swiftSettings: settings
         ),
     ],

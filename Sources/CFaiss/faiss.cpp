@@ -234,9 +234,10 @@ cfaiss_status cfaiss_create(
     });
 }
 
-void cfaiss_set_probes(cfaiss_index *index, int probes) {
+void cfaiss_tune(cfaiss_index *index, int ef_search, int probes) {
     if (auto lists = inverted_file(index->index.get()))
         lists->nprobe = size_t(std::clamp<int64_t>(probes, 1, int64_t(lists->nlist)));
+    if (auto graph = dynamic_cast<faiss::IndexHNSW *>(index->index.get())) graph->hnsw.efSearch = ef_search;
 }
 
 void cfaiss_free(cfaiss_index *index) { delete index; }
@@ -284,7 +285,7 @@ cfaiss_status cfaiss_forget(cfaiss_index *index, const int64_t *numbers, int64_t
 
 cfaiss_status cfaiss_search(
     const cfaiss_index *index, const float *queries, int64_t query_count, int64_t k, const uint8_t *bitmap,
-    size_t bitmap_bytes, int ef_search, float *approximations, int64_t *numbers) {
+    size_t bitmap_bytes, float *approximations, int64_t *numbers) {
     return guarded([&] {
         int64_t wide = width(*index);
         std::vector<float> prepared(size_t(query_count * wide));
@@ -294,10 +295,11 @@ cfaiss_status cfaiss_search(
         std::unique_ptr<faiss::IDSelectorBitmap> selector;
         if (bitmap) selector = std::make_unique<faiss::IDSelectorBitmap>(bitmap_bytes, bitmap);
         std::unique_ptr<faiss::SearchParameters> parameters;
-        if (dynamic_cast<faiss::IndexHNSW *>(index->index.get())) {
-            auto graph = std::make_unique<faiss::SearchParametersHNSW>();
-            graph->efSearch = int(std::max<int64_t>(ef_search, k));
-            parameters = std::move(graph);
+        if (auto graph = dynamic_cast<faiss::IndexHNSW *>(index->index.get())) {
+            auto walk = std::make_unique<faiss::SearchParametersHNSW>();
+            // FAISS 1.7.3 reads this from the index and not from here, later ones the other way round.
+            walk->efSearch = int(std::max<int64_t>(graph->hnsw.efSearch, k));
+            parameters = std::move(walk);
         } else if (auto lists = dynamic_cast<faiss::IndexIVF *>(index->index.get())) {
             auto inverted = std::make_unique<faiss::SearchParametersIVF>();
             inverted->nprobe = lists->nprobe;

@@ -1,5 +1,5 @@
 #if Faiss
-internal import CFaiss
+internal import CVectorKernels
 internal import MiniORM
 
 /// Bytes of a file in the making: little-endian numbers, text with its length before it.
@@ -150,6 +150,6 @@ struct ByteReader {
 
 /// The CRC-32C of bytes.
 func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-    bytes.withUnsafeBytes { cfaiss_crc32c(0, $0.baseAddress, $0.count) }
+    bytes.withUnsafeBytes { cvk_crc32c(0, $0.baseAddress, $0.count) }
 }
 #endif

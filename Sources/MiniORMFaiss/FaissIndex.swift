@@ -24,13 +24,13 @@ final class FaissIndex: @unchecked Sendable {
     /// Whether a search can be limited to some rows.
     let takesSelector: Bool
 
-    private init(_ pointer: OpaquePointer, dimension: Int, probes: Int) {
+    private init(_ pointer: OpaquePointer, dimension: Int, _ plan: IndexPlan) {
         self.pointer = pointer
         self.dimension = dimension
         let facts = cfaiss_describe(pointer)
         isFlat = facts.is_flat
         takesSelector = facts.takes_selector
-        cfaiss_set_probes(pointer, Int32(probes))
+        cfaiss_tune(pointer, Int32(plan.efSearch), Int32(plan.probes))
     }
 
     deinit { cfaiss_free(pointer) }
@@ -42,7 +42,7 @@ final class FaissIndex: @unchecked Sendable {
             plan.description, Int64(collection.dimension), collection.metric.shim, Int32(plan.efConstruction), &pointer)
         try Self.check(status)
         guard let pointer else { throw VectorStoreError(.backend, "FAISS made no index") }
-        self.init(pointer, dimension: collection.dimension, probes: plan.probes)
+        self.init(pointer, dimension: collection.dimension, plan)
     }
 
     /// The index that ``serialised()`` wrote. The bytes have been compared with a checksum.
@@ -55,7 +55,7 @@ final class FaissIndex: @unchecked Sendable {
             &pointer)
         try Self.check(status)
         guard let pointer else { throw VectorStoreError(.backend, "FAISS read no index") }
-        self.init(pointer, dimension: dimension, probes: plan.probes)
+        self.init(pointer, dimension: dimension, plan)
     }
 
     /// How many rows are in the index.
@@ -85,7 +85,7 @@ final class FaissIndex: @unchecked Sendable {
 
     /// Searches for queries that lie one after the other.
     func search(
-        _ queries: [Float], count: Int, width: Int, within selector: RowSet?, efSearch: Int
+        _ queries: [Float], count: Int, width: Int, within selector: RowSet?
     ) throws(VectorStoreError) -> Candidates {
         guard queries.count == count * dimension, width > 0 else {
             throw VectorStoreError(.invalidVector, "a query has another length than the collection's dimension")
@@ -97,11 +97,11 @@ final class FaissIndex: @unchecked Sendable {
         let status =
             if let bitmap {
                 cfaiss_search(
-                    pointer, queries, Int64(count), Int64(width), bitmap, bitmap.count, Int32(efSearch),
+                    pointer, queries, Int64(count), Int64(width), bitmap, bitmap.count,
                     &approximations, &numbers)
             } else {
                 cfaiss_search(
-                    pointer, queries, Int64(count), Int64(width), nil, 0, Int32(efSearch), &approximations, &numbers)
+                    pointer, queries, Int64(count), Int64(width), nil, 0, &approximations, &numbers)
             }
         try Self.check(status)
         return Candidates(width: width, numbers: numbers, approximations: approximations)

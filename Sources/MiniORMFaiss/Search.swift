@@ -82,7 +82,7 @@ struct Search {
         // A flat index has forgotten the dead rows; for others they are left out by the selector, or dropped afterwards.
         let hasDead = state.rows.liveCount < state.rows.count && !index.isFlat
         let selector = options.filter != nil || (hasDead && index.takesSelector) ? matches : nil
-        return try index.search(queries, count: count, width: width, within: selector, efSearch: plan.efSearch)
+        return try index.search(queries, count: count, width: width, within: selector)
     }
 
     private struct Ranked {

@@ -48,8 +48,8 @@ void cfaiss_set_threads(int threads, int blas_threshold);
 /// has the largest inner product, which costs one matrix product and not two passes.
 cfaiss_status cfaiss_create(
     const char *description, int64_t dimension, cfaiss_metric metric, int ef_construction, cfaiss_index **out);
-/// How many inverted lists a search reads, where the index has such lists.
-void cfaiss_set_probes(cfaiss_index *index, int probes);
+/// How many candidates of a graph a search looks at, and how many inverted lists it reads, where the index has them.
+void cfaiss_tune(cfaiss_index *index, int ef_search, int probes);
 void cfaiss_free(cfaiss_index *index);
 cfaiss_facts cfaiss_describe(const cfaiss_index *index);
 
@@ -64,7 +64,7 @@ cfaiss_status cfaiss_forget(cfaiss_index *index, const int64_t *numbers, int64_t
 /// larger is better. A bitmap (one bit a row, little end first), if any, limits the search.
 cfaiss_status cfaiss_search(
     const cfaiss_index *index, const float *queries, int64_t query_count, int64_t k, const uint8_t *bitmap,
-    size_t bitmap_bytes, int ef_search, float *approximations, int64_t *numbers);
+    size_t bitmap_bytes, float *approximations, int64_t *numbers);
 
 /// The scores of rows in double precision. Without numbers, of the rows from 0 to count.
 void cfaiss_score(
@@ -78,9 +78,6 @@ cfaiss_status cfaiss_serialise(const cfaiss_index *index, uint8_t **bytes, size_
 /// dimension and the number of rows.
 cfaiss_status cfaiss_deserialise(
     const uint8_t *bytes, size_t count, int64_t dimension, cfaiss_metric metric, int64_t rows, cfaiss_index **out);
-
-/// CRC-32C of bytes, continued from a checksum (0 to begin).
-uint32_t cfaiss_crc32c(uint32_t checksum, const void *bytes, size_t count);
 
 #ifdef __cplusplus
 }
