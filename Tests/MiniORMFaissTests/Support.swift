@@ -65,6 +65,38 @@ extension VectorStorePort {
     }
 }
 
+/// The obvious slow search: every record compared in double precision, ties by id.
+func exactAnswers(_ model: InMemoryVectorStore, _ request: QueryRequest) throws -> [VectorSearchResult] {
+    let metric = try #require(try model.describeCollection(request.collection)?.metric)
+    let options = request.options
+    var answers: [VectorSearchResult] = []
+    for record in try model.all(request.collection) where options.filter?.matches(record.payload) ?? true {
+        var dot = 0.0
+        var norms = (query: 0.0, record: 0.0)
+        var distance = 0.0
+        for (lhs, rhs) in zip(request.vector, record.vector) {
+            let (lhs, rhs) = (Double(lhs), Double(rhs))
+            dot += lhs * rhs
+            norms.query += lhs * lhs
+            norms.record += rhs * rhs
+            distance += (lhs - rhs) * (lhs - rhs)
+        }
+        let lengths = norms.query.squareRoot() * norms.record.squareRoot()
+        let score =
+            switch metric {
+            case .cosine: lengths > 0 ? Float(max(-1, min(1, dot / lengths))) : 0
+            case .dot: Float(dot)
+            case .l2: -Float(distance.squareRoot())
+            }
+        answers.append(
+            VectorSearchResult(
+                id: record.id, score: score, payload: record.payload,
+                vector: options.includeVectors ? record.vector : nil))
+    }
+    answers.sort { $0.score != $1.score ? $0.score > $1.score : UTF8Key($0.id) < UTF8Key($1.id) }
+    return Array(answers.prefix(max(0, options.topK)))
+}
+
 /// Random records, ids `r0` and on.
 func randomRecords(_ count: Int, dimension: Int, seed: UInt64) -> [VectorRecord] {
     var random = Seeded(seed)

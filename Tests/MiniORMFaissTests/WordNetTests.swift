@@ -52,8 +52,8 @@ struct WordNetTests {
 
     @Test(arguments: [
         (FaissIndexType.hnsw(m: 32, efConstruction: 80, efSearch: 64), 1, 0.97),
-        (.ivfFlat(lists: 128, probes: 24), 1, 0.95), (.sq8, 2, 0.99),
-        (.ivfPQ(lists: 64, subquantizers: 48, bits: 8, probes: 24), 8, 0.9),
+        (.ivfFlat(lists: 128, probes: 32), 1, 0.95), (.sq8, 2, 0.99),
+        (.ivfPQ(lists: 64, subquantizers: 48, bits: 6, probes: 24), 8, 0.85),
     ])
     func `the recall of approximate types at 10`(_ type: FaissIndexType, _ factor: Int, _ least: Double) throws {
         let (store, data) = try load(FaissConfiguration(index: type, candidateFactor: factor), .cosine)
