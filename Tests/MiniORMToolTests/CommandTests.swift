@@ -228,10 +228,22 @@ import Testing
         #expect(!outcome.output.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" })
     }
 
+    @Test func checkRunsTheConformanceKitAndNamesWhatItSkips() throws {
+        let outcome = try Tool.run("check", "--store", "memory:")
+        #expect(outcome.status == 0, "\(outcome.output)")
+        #expect(outcome.lines.contains { $0.hasPrefix("passed   ") })
+        #expect(outcome.lines.contains { $0.hasPrefix("skipped  ") })
+        #expect(outcome.lines.last?.contains(" 0 failed") == true)
+        #expect(try Tool.run("check", "--store", store).status == 0)
+        #expect(try run("count").output == "3\n")
+        #expect(try Tool.run("check", "--store", "file:" + scratch.file("three.jsonl")).status == 1)
+        #expect(try Tool.run("check").status == 64)
+    }
+
     @Test func helpAndVersion() throws {
         #expect(try Tool.run("--version").output == "0.1.0\n")
         for command in [
-            "demo", "import", "query", "fetch", "export", "count", "delete", "collections", "describe", "drop",
+            "demo", "import", "query", "fetch", "export", "count", "delete", "collections", "describe", "drop", "check",
         ] {
             let outcome = try Tool.run(command, "--help")
             #expect(outcome.status == 0)
