@@ -11,7 +11,8 @@ let package = Package(
     name: "mini-orm",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
-        .library(name: "MiniORM", targets: ["MiniORM"])
+        .library(name: "MiniORM", targets: ["MiniORM"]),
+        .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
@@ -19,7 +20,14 @@ let package = Package(
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .executableTarget(
+            name: "mini-orm",
+            dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            resources: [.copy("Sample")],
+            swiftSettings: settings
+        ),
         .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
