@@ -34,7 +34,8 @@ let package = Package(
         .executableTarget(
             name: "mini-orm",
             dependencies: [
-                "MiniORM", "MiniORMFaiss", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "MiniORM", "MiniORMConformance", "MiniORMFaiss",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.copy("Sample")],
             swiftSettings: settings
