@@ -254,9 +254,12 @@ extension FaissVectorStore {
         }
     }
 
-    /// Waits until nothing is built in the background.
-    func finishMaintenance() {
-        let slots = catalogue.withLock { Array($0.slots.values) }
+    /// Waits until no index is being built or saved in the background, so that every query after it has its index.
+    public func waitForIndexes() throws(VectorStoreError) {
+        let slots = try catalogue.withLock { catalogue throws(VectorStoreError) in
+            try Self.checkOpen(catalogue)
+            return Array(catalogue.slots.values)
+        }
         for slot in slots { slot.collection.withLock { $0 }?.finishMaintenance() }
     }
 }

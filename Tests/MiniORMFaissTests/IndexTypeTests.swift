@@ -28,7 +28,7 @@ import Testing
                     _ = try store.delete(DeleteRequest(collection: "types", ids: (0..<100).map { "r\(start + $0)" }))
                 }
             }
-            faiss.finishMaintenance()
+            try faiss.waitForIndexes()
             var random = Seeded(12)
             var found = 0
             var wanted = 0
@@ -66,7 +66,7 @@ import Testing
             try store.put("rotated", records)
             _ = try store.delete(DeleteRequest(collection: "rotated", ids: (0..<100).map { "r\($0)" }))
         }
-        faiss.finishMaintenance()
+        try faiss.waitForIndexes()
         for number in stride(from: 0, to: 1_000, by: 20) {
             var options = QueryOptions(topK: 5)
             var request = QueryRequest(collection: "rotated", vector: records[number].vector, options: options)
@@ -95,7 +95,7 @@ import Testing
             #expect(answers.count == 20)
             for answer in answers { #expect(Int(answer.id.dropFirst()).map { $0 >= (round + 1) * 300 } == true) }
         }
-        faiss.finishMaintenance()
+        try faiss.waitForIndexes()
         #expect(try faiss.count(CountRequest(collection: "graph")) == 1_000)
         let all = try faiss.query(
             QueryRequest(collection: "graph", vector: random.vector(8), options: QueryOptions(topK: 2_000)))
@@ -137,7 +137,7 @@ import Testing
             }
             try await group.waitForAll()
         }
-        faiss.finishMaintenance()
+        try faiss.waitForIndexes()
         #expect(try faiss.count(CountRequest(collection: "busy")) == 1_000)
     }
 

@@ -159,7 +159,7 @@ import Testing
             let store = try open(type)
             try store.make("index", 8)
             try store.put("index", records)
-            store.finishMaintenance()
+            try store.waitForIndexes()
             try store.close()
         }
         let saved = try #require(try directory.files("index", "index-").first)
@@ -168,7 +168,7 @@ import Testing
             if place >= 0 { try damage(saved) { $0[place] ^= 0xFF } }
             let store = try open(type)
             #expect(try store.query(request).first?.id == "r77")
-            store.finishMaintenance()
+            try store.waitForIndexes()
             #expect(try store.query(request).first?.id == "r77")
             try store.close()
             // What was damaged was written anew.

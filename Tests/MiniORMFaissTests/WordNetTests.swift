@@ -16,7 +16,7 @@ struct WordNetTests {
         for start in stride(from: 0, to: data.records.count, by: 1_000) {
             try store.put("wordnet", Array(data.records[start..<min(start + 1_000, data.records.count)]))
         }
-        store.finishMaintenance()
+        try store.waitForIndexes()
         return (store, data)
     }
 
