@@ -66,7 +66,7 @@ cfaiss_status cfaiss_search(
     const cfaiss_index *index, const float *queries, int64_t query_count, int64_t k, const uint8_t *bitmap,
     size_t bitmap_bytes, float *approximations, int64_t *numbers);
 
-/// The scores of rows in double precision. Without numbers, of the rows from 0 to count.
+/// The scores of the rows named, in double precision.
 void cfaiss_score(
     cfaiss_rows rows, cfaiss_metric metric, const float *query, const int64_t *numbers, int64_t count, float *scores);
 /// The largest Euclidean norm among rows [first, first + count).
