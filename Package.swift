@@ -28,7 +28,9 @@ let package = Package(
             name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .executableTarget(
             name: "mini-orm",
-            dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
