@@ -11,7 +11,9 @@ let package = Package(
     name: "mini-orm",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
-        .library(name: "MiniORM", targets: ["MiniORM"])
+        .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
+        .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
@@ -19,8 +21,21 @@ let package = Package(
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .executableTarget(
+            name: "mini-orm",
+            dependencies: [
+                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            resources: [.copy("Sample")],
+            swiftSettings: settings
+        ),
         .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
-        .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )
