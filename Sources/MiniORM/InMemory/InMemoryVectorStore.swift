@@ -208,6 +208,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     public func explain(_ request: ExplainRequest) throws(VectorStoreError) -> FilterPlan {
         _ = try collection(request.collection)
         return FilterPlan(
-            pushedDown: request.filter, finished: nil, native: "scan; the filter after the score, for rows in the top k")
+            pushedDown: request.filter, finished: nil, native: "scan; the filter after the score, for rows in the top k"
+        )
     }
 }
