@@ -85,7 +85,7 @@ private struct TaggedRange {
     /// All tagged text; a semicolon follows a colon.
     static let all = Self(lower: UTF8Key("__miniorm_json__:"), upper: UTF8Key("__miniorm_json__;"))
     /// Escaped text alone, as the key of the tag sorts first in `{"__miniorm_codec__":"str","value":…}` and an object
-    /// of the user's with that key is tagged `dict`; a number sign follows a quotation mark.
+    /// of the user's is tagged `dict`; a number sign follows a quotation mark.
     static let escaped = Self(
         lower: UTF8Key(#"__miniorm_json__:{"__miniorm_codec__":"str""#),
         upper: UTF8Key(#"__miniorm_json__:{"__miniorm_codec__":"str#"#))

@@ -10,8 +10,8 @@
 /// ```
 ///
 /// Null, booleans, numbers and plain text are stored as they are. Anything else becomes text: the prefix
-/// `__miniorm_json__:` and compact JSON with sorted keys, where rich values are objects with the key
-/// `__miniorm_codec__`. Text that begins with the prefix itself is escaped, and comes back as it was.
+/// `__miniorm_json__:` and compact JSON with sorted keys, where rich values and objects have the key
+/// `__miniorm_codec__`; objects without it, which older versions wrote, are read too. Text that begins with the prefix itself is escaped, and comes back as it was.
 ///
 /// Filters keep their meaning exactly, or throw ``VectorStoreError/Code/unsupportedFilter`` where stored text cannot
 /// answer them: what looks inside a nested value (`contains`, a path of several parts), an order other than between

@@ -19,14 +19,12 @@ enum PayloadTag {
 }
 
 extension PayloadValue {
-    /// The value in JSON's kinds alone: rich ones as tagged objects, objects that hold the tag's key escaped.
+    /// The value in JSON's kinds alone: rich ones as tagged objects, and objects too, so that none can be mistaken.
     var tagged: PayloadValue {
         switch self {
         case .null, .bool, .int, .double, .string: return self
         case .array(let values): return .array(values.map(\.tagged))
-        case .object(let members):
-            let tagged = PayloadValue.object(members.mapValues(\.tagged))
-            return members[PayloadTag.key] == nil ? tagged : PayloadTag.object("dict", ["items": tagged])
+        case .object(let members): return PayloadTag.object("dict", ["items": .object(members.mapValues(\.tagged))])
         case .rich(let value): return value.tagged
         }
     }

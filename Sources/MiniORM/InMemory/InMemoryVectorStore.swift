@@ -111,6 +111,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     private func answers(
         to vectors: [[Float]], _ options: QueryOptions, in collection: InMemoryCollection
     ) throws(VectorStoreError) -> [[VectorSearchResult]] {
+        if vectors.isEmpty { return [] }
         let description = collection.description
         for vector in vectors where vector.count != description.dimension || !vector.allSatisfy(\.isFinite) {
             throw error(
