@@ -5,7 +5,7 @@ internal import Synchronization
 /// ```swift
 /// let store = InMemoryVectorStore()
 /// let users = try VectorRepository(store, "users", dimension: 3)
-/// ...
+/// try users.upsert([VectorRecord(id: "u1", vector: [0.1, 0.2, 0.3])])
 /// try store.save(to: "users.vectors")
 /// let again = try InMemoryVectorStore(opening: "users.vectors")
 /// ```
