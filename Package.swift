@@ -12,8 +12,13 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
         .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
+    ],
+    traits: [
+        .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
+        .default(enabledTraits: []),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
@@ -29,13 +34,43 @@ let package = Package(
         .executableTarget(
             name: "mini-orm",
             dependencies: [
-                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "MiniORM", "MiniORMConformance", "MiniORMFaiss",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
         .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
+
+        // FAISS: a C++ shim that is empty without its trait.
+        .target(
+            name: "CFaiss",
+            cxxSettings: [.define("MINIORM_FAISS", .when(traits: ["Faiss"])), .headerSearchPath("openmp")],
+            linkerSettings: [
+                .linkedLibrary("faiss", .when(traits: ["Faiss"])),
+                // Debian's FAISS is a static archive: what it uses has to be named.
+                .linkedLibrary("openblas", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("gomp", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("omp", .when(platforms: [.macOS], traits: ["Faiss"])),
+            ]
+        ),
+        .target(
+            name: "MiniORMFaiss",
+            dependencies: ["MiniORM", "CVectorKernels", .target(name: "CFaiss", condition: .when(traits: ["Faiss"]))],
+            swiftSettings: settings
+        ),
+        // A process that the tests of crashes kill.
+        .executableTarget(
+            name: "FaissCrashHelper", dependencies: ["MiniORM", "MiniORMFaiss"], path: "Tests/FaissCrashHelper",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMFaissTests",
+            dependencies: ["MiniORM", "MiniORMConformance", "MiniORMFaiss", "FaissCrashHelper"],
+            swiftSettings: settings
+        ),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )
