@@ -11,7 +11,12 @@ let package = Package(
     name: "mini-orm",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
-        .library(name: "MiniORM", targets: ["MiniORM"])
+        .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMPgVector", targets: ["MiniORMPgVector"]),
+    ],
+    traits: [
+        .trait(name: "PgVector", description: "PostgreSQL with pgvector; needs libpq."),
+        .default(enabledTraits: []),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
@@ -20,6 +25,15 @@ let package = Package(
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+
+        // libpq is a system library that only the trait reaches.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .target(
+            name: "MiniORMPgVector",
+            dependencies: ["MiniORM", .target(name: "CLibPQ", condition: .when(traits: ["PgVector"]))],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMPgVectorTests", dependencies: ["MiniORM", "MiniORMPgVector"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

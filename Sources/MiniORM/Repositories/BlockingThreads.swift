@@ -22,9 +22,8 @@ final class BlockingThreads: Sendable {
         private let start: Mutex<(@Sendable (Bool) -> Void)?>
         init(_ start: @escaping @Sendable (Bool) -> Void) { self.start = Mutex(start) }
         func take() -> (@Sendable (Bool) -> Void)? {
-            start.withLock { $0.take() }.map { start in
-                { runs in BlockingCall.$flag.withValue(self.flag) { start(runs) } }
-            }
+            guard let start = start.withLock({ $0.take() }) else { return nil }
+            return { runs in BlockingCall.$flag.withValue(self.flag) { start(runs) } }
         }
     }
 
