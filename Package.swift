@@ -13,6 +13,7 @@ let package = Package(
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
         .library(name: "MiniORMPgVector", targets: ["MiniORMPgVector"]),
+        .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     traits: [
         .trait(name: "PgVector", description: "PostgreSQL with pgvector; needs libpq."),
@@ -24,8 +25,13 @@ let package = Package(
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .executableTarget(
+            name: "mini-orm",
+            dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            resources: [.copy("Sample")],
+            swiftSettings: settings
+        ),
         .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
-
         // libpq is a system library that only the trait reaches.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .target(
@@ -34,6 +40,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MiniORMPgVectorTests", dependencies: ["MiniORM", "MiniORMPgVector"], swiftSettings: settings),
+        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -6,9 +6,10 @@ internal import Synchronization
 /// between two waits, and gives the call up with ``VectorStoreError/Code/cancelled``:
 ///
 /// ```swift
-/// while !reply.isReady {
-///     if BlockingCall.isCancelled { throw VectorStoreError(.cancelled, "the task was cancelled") }
-///     reply.wait(milliseconds: 20)
+/// func wait(until isReady: (_ milliseconds: Int) -> Bool) throws(VectorStoreError) {
+///     while !isReady(20) {
+///         if BlockingCall.isCancelled { throw VectorStoreError(.cancelled, "the task was cancelled") }
+///     }
 /// }
 /// ```
 public enum BlockingCall {

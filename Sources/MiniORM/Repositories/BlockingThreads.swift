@@ -23,7 +23,8 @@ final class BlockingThreads: Sendable {
         init(_ start: @escaping @Sendable (Bool) -> Void) { self.start = Mutex(start) }
         func take() -> (@Sendable (Bool) -> Void)? {
             guard let start = start.withLock({ $0.take() }) else { return nil }
-            return { runs in BlockingCall.$flag.withValue(self.flag) { start(runs) } }
+            let flag = flag
+            return { runs in BlockingCall.$flag.withValue(flag) { start(runs) } }
         }
     }
 
