@@ -12,6 +12,7 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
         .library(name: "MiniORMPgVector", targets: ["MiniORMPgVector"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
@@ -25,13 +26,19 @@ let package = Package(
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
         .executableTarget(
             name: "mini-orm",
             dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
-        .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
+
         // libpq is a system library that only the trait reaches.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .target(
@@ -39,8 +46,8 @@ let package = Package(
             dependencies: ["MiniORM", .target(name: "CLibPQ", condition: .when(traits: ["PgVector"]))],
             swiftSettings: settings),
         .testTarget(
-            name: "MiniORMPgVectorTests", dependencies: ["MiniORM", "MiniORMPgVector"], swiftSettings: settings),
-        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
+            name: "MiniORMPgVectorTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMPgVector"],
+            swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -73,7 +73,7 @@ postgres_start_one() {
     postgres_runs "$server" && return
     port=$(port_of "$server" new)
     # No Unix socket: its path could be too long, and the tests use TCP. No fsync: a killed process does not need it.
-    local settings="listen_addresses=127.0.0.1 port=$port unix_socket_directories='' fsync=off max_connections=100"
+    local settings="listen_addresses=127.0.0.1 port=$port unix_socket_directories='' fsync=off max_connections=200"
     settings+=" shared_buffers=256MB maintenance_work_mem=256MB max_wal_size=2GB"
     as_user "$(postgres_bin "$server")/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -s -o "-c ${settings// / -c }" \
         start || {
