@@ -18,8 +18,8 @@ internal import Glibc
 /// could not be held over a wait without blocking others in silence.
 final class PostgresConnection: @unchecked Sendable {
     private let connection: OpaquePointer
-    /// Names of prepared statements by their SQL.
-    private var prepared: [String: String] = [:]
+    /// Names of prepared statements by their SQL, byte for byte: it holds tables' names.
+    private var prepared: [UTF8Key: String] = [:]
     private var preparedCount = 0
     /// Settings of this session that differ from its start.
     private var settings: [String: String] = [:]
@@ -51,6 +51,8 @@ final class PostgresConnection: @unchecked Sendable {
             throw .pgvector(.backend, "libpq is out of memory")
         }
         let opened = PostgresConnection(pointer)
+        // libpq would print notices (`schema "..." already exists`) on standard error.
+        PQsetNoticeReceiver(pointer, { _, _ in }, nil)
         // With this verbosity a refusal is told by its SQLSTATE, in every language.
         PQsetErrorVerbosity(pointer, PQERRORS_SQLSTATE)
         var state = PGRES_POLLING_WRITING
@@ -194,14 +196,15 @@ final class PostgresConnection: @unchecked Sendable {
 
     /// The name of the prepared statement.
     private func statement(_ sql: String, limit: CallLimit) throws(VectorStoreError) -> String? {
-        if let name = prepared[sql] { return name }
+        let key = UTF8Key(sql)
+        if let name = prepared[key] { return name }
         // A bound on what the server keeps for us; further statements run unprepared.
         guard prepared.count < 256 else { return nil }
         preparedCount += 1
         let name = "mini_orm_\(preparedCount)"
         guard PQsendPrepare(connection, name, sql, 0, nil) == 1 else { throw lost() }
         try finish(limit)
-        prepared[sql] = name
+        prepared[key] = name
         return name
     }
 
