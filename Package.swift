@@ -33,6 +33,7 @@ let package = Package(
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
+        .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .testTarget(
             name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .testTarget(
