@@ -23,8 +23,8 @@ final class Session: Sendable {
     private let hasCatalog = Mutex(false)
     private let knownExtension = Mutex<Extension?>(nil)
     private let tables = Mutex<[UTF8Key: CollectionTable]>([:])
-    /// Keeps the calls of a transaction apart.
-    private let turn = Mutex(())
+    /// Keeps the calls of a transaction apart, and says whether it is over.
+    private let isOver = Mutex(false)
 
     /// On a pool.
     init(_ configuration: PgVectorConfiguration) {
@@ -48,6 +48,38 @@ final class Session: Sendable {
         place = .transaction(connection)
     }
 
+    /// Begins a transaction on a connection of the pool: a session of its own.
+    func begin() throws(VectorStoreError) -> Session {
+        guard case .pool(let pool) = place else {
+            throw .pgvector(.invalidArgument, "a transaction is open already")
+        }
+        var isStale = true
+        while true {
+            let limit = CallLimit(configuration.timeout)
+            let connection = try pool.take(limit)
+            do { try connection.script("begin", limit: limit) } catch {
+                pool.giveBack(connection)
+                // An idle connection can have been cut unnoticed; the next one is looked at or new.
+                guard isStale, error.postgres?.isWorthRepeating == true else { throw error }
+                isStale = false
+                continue
+            }
+            return Session(configuration, transaction: connection)
+        }
+    }
+
+    /// Ends the transaction that ``begin()`` of a pool's session began, and gives its connection back.
+    func end(_ transaction: Session, commits: Bool) throws(VectorStoreError) {
+        guard case .pool(let pool) = place, case .transaction(let connection) = transaction.place else { return }
+        defer { pool.giveBack(connection) }
+        // Waits for a call that is under way; later ones are refused.
+        transaction.isOver.withLock { $0 = true }
+        for name in transaction.tables.withLock({ Array($0.keys) }) { forget(name.string) }
+        let limit = CallLimit(configuration.timeout)
+        if commits { return try Self.commit(connection, limit) }
+        if !connection.isBroken { try connection.script("rollback", limit: limit) }
+    }
+
     func close() { if case .pool(let pool) = place { pool.close() } }
 
     var pool: ConnectionPool? { if case .pool(let pool) = place { pool } else { nil } }
@@ -59,13 +91,16 @@ final class Session: Sendable {
     ///     the table changed behind our back.
     ///   - repeats: Whether the statements may run twice. If not, they are repeated only where no connection was there.
     func run<Value>(
-        collection: String? = nil, repeats: Bool = true, timeout: Duration? = nil,
+        collection: String? = nil, repeats: Bool = true, limit given: CallLimit? = nil,
         _ body: (PostgresConnection, CallLimit) throws(VectorStoreError) -> Value
     ) throws(VectorStoreError) -> Value {
-        let limit = CallLimit(timeout ?? configuration.timeout)
+        let limit = given ?? CallLimit(configuration.timeout)
         guard case .pool(let pool) = place else {
             guard case .transaction(let connection) = place else { throw .pgvector(.backend, "no connection") }
-            return try turn.withLock { _ throws(VectorStoreError) in try body(connection, limit) }
+            return try isOver.withLock { isOver throws(VectorStoreError) in
+                if isOver { throw .pgvector(.invalidArgument, "the transaction is over") }
+                return try body(connection, limit)
+            }
         }
         var attempt = 1
         var hasLookedAgain = false

@@ -3,15 +3,24 @@ import MiniORM
 
 /// A filter as a condition in SQL, which means what ``VectorFilter/matches(_:)`` means.
 ///
-/// Every name and value is a bound parameter. Each part is true or false and never null, so that `not` is the exact
-/// complement. A path goes through objects only: `jsonb -> text` finds nothing in an array.
+/// Every name and value is a bound parameter. Below a `not` each part is true or false and never null, so that `not` is
+/// the exact complement; elsewhere null is as good as false, and leaves the condition in a form that an index knows. A
+/// path goes through objects only: `jsonb -> text` finds nothing in an array.
 struct FilterSQL {
     /// The payload's column, quoted.
     let payload: String
     /// Whether containment is asked as well, which a GIN index on the payload answers.
     var usesContainment = false
+    /// How many `not` there are around the part that is translated.
+    private var negations = 0
     /// What is bound; the condition's parameters come after those that are here already.
     var parameters: PostgresParameters
+
+    init(payload: String, usesContainment: Bool = false, parameters: PostgresParameters) {
+        self.payload = payload
+        self.usesContainment = usesContainment
+        self.parameters = parameters
+    }
 
     /// The deepest nesting that is translated. (A repository allows less.)
     private static let maximumDepth = 256
@@ -32,16 +41,23 @@ struct FilterSQL {
         }
         switch filter {
         case .compare(let path, .equal, let operand): return try equality(path, operand)
-        case .compare(let path, .notEqual, let operand): return "not \(try equality(path, operand))"
+        case .compare(let path, .notEqual, let operand):
+            return try condition(.not(.compare(path, .equal, operand)), depth: depth)
         case .compare(let path, let comparison, let operand): return try order(path, comparison, operand)
         case .isIn(let path, let operands): return try membership(path, operands)
         case .contains(let path, let operand): return try element(path, operand)
-        case .exists(let path): return "coalesce(\(value(path)) <> 'null'::jsonb, false)"
+        case .exists(let path): return truth("\(value(path)) <> 'null'::jsonb")
         case .and(let terms): return try joined(terms, " and ", none: "true", depth)
         case .or(let terms): return try joined(terms, " or ", none: "false", depth)
-        case .not(let term): return "not \(try condition(term, depth: depth + 1))"
+        case .not(let term):
+            negations += 1
+            defer { negations -= 1 }
+            return "not \(try condition(term, depth: depth + 1))"
         }
     }
+
+    /// A part that is null where the field is absent.
+    private func truth(_ part: String) -> String { negations > 0 ? "coalesce(\(part), false)" : "(\(part))" }
 
     private mutating func joined(
         _ terms: [VectorFilter], _ word: String, none: String, _ depth: Int
@@ -63,11 +79,11 @@ struct FilterSQL {
         try check(operand)
         if operand.isNull { return "coalesce(\(value(path)) = 'null'::jsonb, true)" }
         // jsonb's equality is deep, by numeric value and by bytes.
-        let equal = "coalesce(\(value(path)) = $\(parameters.json(operand))::jsonb, false)"
+        let equal = truth("\(value(path)) = $\(parameters.json(operand))::jsonb")
         guard usesContainment else { return equal }
         var whole = operand
         for part in path.parts.reversed() { whole = .object([part: whole]) }
-        return "(coalesce(\(payload) @> $\(parameters.json(whole))::jsonb, false) and \(equal))"
+        return "(\(truth("\(payload) @> $\(parameters.json(whole))::jsonb")) and \(equal))"
     }
 
     private mutating func order(
@@ -79,14 +95,14 @@ struct FilterSQL {
         case .int, .double:
             let field = value(path)
             let number = parameters.json(operand)
-            return "coalesce(case when jsonb_typeof(\(field)) = 'number' "
-                + "then \(field) \(sign) $\(number)::jsonb end, false)"
+            return truth("case when jsonb_typeof(\(field)) = 'number' then \(field) \(sign) $\(number)::jsonb end")
         case .string(let text):
             // jsonb's own order of strings depends on the database's collation.
             let field = value(path)
             let string = parameters.text(JSONBText.stored(text))
-            return "coalesce(case when jsonb_typeof(\(field)) = 'string' "
-                + "then (\(field) #>> '{}') collate \"C\" \(sign) $\(string)::text end, false)"
+            return truth(
+                "case when jsonb_typeof(\(field)) = 'string' "
+                    + "then (\(field) #>> '{}') collate \"C\" \(sign) $\(string)::text end")
         default: return "false"
         }
     }
@@ -95,7 +111,7 @@ struct FilterSQL {
         for operand in operands { try check(operand) }
         let field = value(path)
         let values = operands.filter { !$0.isNull }
-        let isOne = "coalesce(\(field) = any($\(parameters.jsons(values))::jsonb[]), false)"
+        let isOne = truth("\(field) = any($\(parameters.jsons(values))::jsonb[])")
         guard values.count < operands.count else { return isOne }
         return "(\(isOne) or coalesce(\(field) = 'null'::jsonb, true))"
     }
@@ -111,7 +127,7 @@ struct FilterSQL {
                 "exists (select from jsonb_array_elements(\(field)) as element where element = \(element))"
             default: "\(field) @> \(element)"
             }
-        return "coalesce(case when jsonb_typeof(\(field)) = 'array' then \(isHeld) end, false)"
+        return truth("case when jsonb_typeof(\(field)) = 'array' then \(isHeld) end")
     }
 
     /// Refuses what has no form in JSON.
