@@ -29,7 +29,7 @@ import Testing
         let repository = try VectorRepository(store, "numbers", dimension: 1, metric: .l2, overwrite: true)
         var numbers: [PayloadValue] = [
             0, 0.0, .double(-0.0), 1, 1.0, 0.1, 0.3, .double(0.1 + 0.2), .int(.max), .int(.min), .int(.max - 1),
-            .double(0x1p63), .double(-0x1p63), .double(5e-324), .double(1e300), .double(-1e300), .double(1e22),
+            .double(0x1p63), .double(-0x1p63), .double(.leastNonzeroMagnitude), .double(1e300), .double(-1e300), .double(1e22),
             .double(0x1p63.nextDown),
         ]
         for power in [52, 53, 54, 62] {

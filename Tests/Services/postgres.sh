@@ -129,7 +129,10 @@ postgres_env() {
             pg16) echo "export MINIORM_PG16_URL=$(postgres_url pg16)" ;;
             pg18) echo "export MINIORM_PG18_URL=$(postgres_url pg18)" ;;
             standby) echo "export MINIORM_PG_STANDBY_URL=$(postgres_url standby)" ;;
-            faults) echo "export MINIORM_PG_FAULTS_URL=$(postgres_url faults)" ;;
+            faults)
+                echo "export MINIORM_PG_FAULTS_URL=$(postgres_url faults)"
+                printf 'export MINIORM_SERVICES=%q\n' "$top/scripts/services"
+                ;;
         esac
     done
 }
