@@ -93,6 +93,9 @@ import Testing
         // While it is idle.
         let pid = try #require(try store.execute("select pg_backend_pid()").rows[0][0])
         try other.execute("select pg_terminate_backend($1)", [.text(pid)])
+        while try !other.execute("select from pg_stat_activity where pid = $1", [.text(pid)]).rows.isEmpty {
+            try await Task.sleep(for: .milliseconds(5))
+        }
         #expect(try await repository.delete(["r100000"]) == 1)
         // While it runs: a query is repeated, a delete is not.
         let again = try #require(try store.execute("select pg_backend_pid()").rows[0][0])
@@ -177,7 +180,7 @@ import Testing
         dump(try PgVectorConfiguration(address), to: &dumped)
         print(try PgVectorConfiguration(address), to: &dumped)
         #expect(!dumped.contains(password) && !dumped.contains("wr0ng-secret"))
-        let missing = try PgVectorStore(address.replacingOccurrences(of: "/postgres", with: "/no_such_database"))
+        let missing = try PgVectorStore(address.replacingOccurrences(of: "/postgres", with: "/missing", options: [.backwards, .anchored]))
         expect(.invalidArgument) { _ = try missing.listCollections() }
         expect(.invalidArgument) { _ = try PgVectorStore("postgres://u:s3cret@[") }
         var nowhere = try PgVectorConfiguration("host=127.0.0.1 port=1 user=u password=p")

@@ -95,7 +95,8 @@ final class PostgresConnection: @unchecked Sendable {
     /// Looks, without a round trip, whether the server has gone.
     func checkHealth() {
         var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
-        if poll(&descriptor, 1, 0) > 0, PQconsumeInput(connection) == 0 { isBroken = true }
+        // What the server said last comes before the end of the stream.
+        while !isBroken, poll(&descriptor, 1, 0) > 0 { isBroken = PQconsumeInput(connection) == 0 }
         if PQstatus(connection) != CONNECTION_OK || PQtransactionStatus(connection) != PQTRANS_IDLE { isBroken = true }
     }
 
