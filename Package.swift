@@ -29,7 +29,10 @@ let package = Package(
         .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
         .executableTarget(
             name: "mini-orm",
-            dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .target(name: "MiniORMPgVector", condition: .when(traits: ["PgVector"])),
+            ],
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
