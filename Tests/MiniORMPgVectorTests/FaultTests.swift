@@ -50,7 +50,9 @@ import Testing
         // The last row is held by another transaction: all rows but that one are in when the server dies.
         let observer = try Server.faults.store { $0.retry = .none }
         let held = "insert into \(Self.table) (id, embedding) values ('r\(100_000 + 4999)', '[0,0]')"
-        let result = try await whileBlocked(observer, lock: held) { try await repository.upsert(many) } then: {
+        let result = try await whileBlocked(observer, lock: held) {
+            try await repository.upsert(many)
+        } then: {
             try services("crash")
         }
         let error = result.storeError
@@ -65,14 +67,17 @@ import Testing
 
     @Test func anUpsertIsRepeatedWhenTheServerComesBack() async throws {
         let store = try Server.faults.store {
-            $0.retry = RetryPolicy(maximumAttempts: 100, baseDelay: .milliseconds(200), maximumDelay: .milliseconds(400))
+            $0.retry = RetryPolicy(
+                maximumAttempts: 100, baseDelay: .milliseconds(200), maximumDelay: .milliseconds(400))
         }
         defer { store.close() }
         let repository = try await AsyncVectorRepository(store, "faults", dimension: 2, overwrite: true)
         let many = records(3000)
         let observer = try Server.faults.store()
         let held = "insert into \(Self.table) (id, embedding) values ('r\(100_000 + 2999)', '[0,0]')"
-        let result = try await whileBlocked(observer, lock: held) { try await repository.upsert(many) } then: {
+        let result = try await whileBlocked(observer, lock: held) {
+            try await repository.upsert(many)
+        } then: {
             try services("crash")
             try services("recover")
         }
@@ -180,7 +185,8 @@ import Testing
         dump(try PgVectorConfiguration(address), to: &dumped)
         print(try PgVectorConfiguration(address), to: &dumped)
         #expect(!dumped.contains(password) && !dumped.contains("wr0ng-secret"))
-        let missing = try PgVectorStore(address.replacingOccurrences(of: "/postgres", with: "/missing", options: [.backwards, .anchored]))
+        let missing = try PgVectorStore(
+            address.replacingOccurrences(of: "/postgres", with: "/missing", options: [.backwards, .anchored]))
         expect(.invalidArgument) { _ = try missing.listCollections() }
         expect(.invalidArgument) { _ = try PgVectorStore("postgres://u:s3cret@[") }
         var nowhere = try PgVectorConfiguration("host=127.0.0.1 port=1 user=u password=p")

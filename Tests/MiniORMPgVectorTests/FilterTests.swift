@@ -29,7 +29,8 @@ import Testing
         let repository = try VectorRepository(store, "numbers", dimension: 1, metric: .l2, overwrite: true)
         var numbers: [PayloadValue] = [
             0, 0.0, .double(-0.0), 1, 1.0, 0.1, 0.3, .double(0.1 + 0.2), .int(.max), .int(.min), .int(.max - 1),
-            .double(0x1p63), .double(-0x1p63), .double(.leastNonzeroMagnitude), .double(1e300), .double(-1e300), .double(1e22),
+            .double(0x1p63), .double(-0x1p63), .double(.leastNonzeroMagnitude), .double(1e300), .double(-1e300),
+            .double(1e22),
             .double(0x1p63.nextDown),
         ]
         for power in [52, 53, 54, 62] {
@@ -63,7 +64,8 @@ import Testing
                     payload: ["n": .int(Int64(number)), "o": ["tag": .array([.string("t\(number % 700)")])]])
             })
         let filters: [VectorFilter] = [
-            ["n": 42], ["n": 42.0], .field("n") != 42, .field("o.tag") == ["t1"], !(.field("n") == 3 || .field("n") == 4),
+            ["n": 42], ["n": 42.0], .field("n") != 42, .field("o.tag") == ["t1"],
+            !(.field("n") == 3 || .field("n") == 4),
             .field("n").in([1, 2, nil]), .field("o.tag").contains("t5"),
         ]
         let before = try filters.map { try repository.count(matching: $0) }

@@ -23,7 +23,9 @@ import Testing
     }
 
     @Test func nulIsWrittenSoThatTheOrderOfBytesStays() {
-        let strings = ["", "\0", "\0\0", "\0\u{1}", "\0a", "\u{1}", "\u{1}\0", "\u{1}\u{2}", "\u{2}", "a", "a\0", "a\u{1}"]
+        let strings = [
+            "", "\0", "\0\0", "\0\u{1}", "\0a", "\u{1}", "\u{1}\0", "\u{1}\u{2}", "\u{2}", "a", "a\0", "a\u{1}",
+        ]
         let stored = strings.map { UTF8Key(JSONBText.stored($0)) }
         #expect(stored == stored.sorted())
         #expect(Set(stored).count == strings.count)
@@ -42,7 +44,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "[]", "1", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1}x", "{\"a\":\"", "{\"a\":\"\\u12\"}", "{\"a\":nul}",
+        "", "[]", "1", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1}x", "{\"a\":\"", "{\"a\":\"\\u12\"}",
+        "{\"a\":nul}",
         "{\"a\":1e999}", String(repeating: "[", count: 100_000),
     ])
     func whatIsNoObjectIsAnErrorThatNamesTheRecord(_ text: String) {

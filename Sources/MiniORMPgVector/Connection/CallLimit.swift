@@ -28,7 +28,8 @@ extension Duration {
     /// In milliseconds, rounded up.
     var milliseconds: Int {
         let (seconds, attoseconds) = components
-        return Int(clamping: seconds) * 1000 + Int(clamping: (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        return Int(clamping: seconds) * 1000
+            + Int(clamping: (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
 }
 #endif

@@ -91,7 +91,8 @@ extension PgVectorStore {
                 .collectionMismatch, "the id's column is text or varchar with a unique index of its own",
                 collection: collection)
         }
-        guard let embedding = columns[UTF8Key(vector)], embedding.type == "vector", (1...16_000).contains(embedding.modifier)
+        guard let embedding = columns[UTF8Key(vector)], embedding.type == "vector",
+            (1...16_000).contains(embedding.modifier)
         else {
             throw .pgvector(
                 .collectionMismatch, "the vector's column is of the type vector(n)", collection: collection)

@@ -48,10 +48,11 @@ struct StoreScheme: Sendable {
     let open: @Sendable (StoreURL, StoreAccess) async throws -> OpenStore
 
     /// Every kind of store of this build. An engine adds its own here.
-    static let all: [StoreScheme] = [
-        .memory,
-        .file,
-    ] + engines
+    static let all: [StoreScheme] =
+        [
+            .memory,
+            .file,
+        ] + engines
 
     /// The engines whose traits this build has.
     private static var engines: [StoreScheme] {
