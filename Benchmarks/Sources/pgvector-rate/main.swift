@@ -42,6 +42,7 @@ let records = try zip(lines, vectors).map { line, vector in
     return VectorRecord(id: id, vector: vector, payload: members["payload"]?.objectValue)
 }
 let store = try PgVectorStore(address)
+// The comparison asks for `new` first, which makes the collection.
 let words = try VectorRepository(store, "bench_ours", dimension: dimension, autoCreate: false)
 let concurrent = try await AsyncVectorRepository(
     OffloadedVectorStore(store, threads: 8), "bench_ours", dimension: dimension, autoCreate: false)

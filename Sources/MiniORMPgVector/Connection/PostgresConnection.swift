@@ -154,7 +154,7 @@ final class PostgresConnection: @unchecked Sendable {
         return try finish(limit)
     }
 
-    /// Runs a script that copies rows in: `copy ... from stdin` stands in it once.
+    /// Runs a `copy ... from stdin`. `rows` fills a buffer, and says whether there are more.
     @discardableResult
     func copy(
         _ sql: String, limit: CallLimit, rows: (inout [UInt8]) -> Bool
@@ -164,7 +164,7 @@ final class PostgresConnection: @unchecked Sendable {
             let result = PostgresResult(pointer)
             if result.isCopyIn { break }
             if let error = result.error {
-                while try nextResult(limit, afterEnd: false).map({ PQclear($0) }) != nil {}
+                while let rest = try nextResult(limit, afterEnd: false) { PQclear(rest) }
                 throw error.asStoreError
             }
         }
