@@ -13,11 +13,14 @@ let package = Package(
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
         .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
+        .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
         .library(name: "MiniORMPgVector", targets: ["MiniORMPgVector"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
+    // A trait lets an adapter's libraries and packages into the graph; without it the adapter is an empty module.
     traits: [
-        .trait(name: "PgVector", description: "PostgreSQL with pgvector; needs libpq."),
+        .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
+        .trait(name: "PgVector", description: "PgVectorStore: PostgreSQL with pgvector; needs libpq."),
         .default(enabledTraits: []),
     ],
     dependencies: [
@@ -30,8 +33,10 @@ let package = Package(
         .executableTarget(
             name: "mini-orm",
             dependencies: [
-                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "MiniORM", "MiniORMConformance",
+                .target(name: "MiniORMFaiss", condition: .when(traits: ["Faiss"])),
                 .target(name: "MiniORMPgVector", condition: .when(traits: ["PgVector"])),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.copy("Sample")],
             swiftSettings: settings
@@ -43,15 +48,46 @@ let package = Package(
             name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
 
+        // FAISS: a C++ shim that is empty without its trait.
+        .target(
+            name: "CFaiss",
+            cxxSettings: [.define("MINIORM_FAISS", .when(traits: ["Faiss"])), .headerSearchPath("openmp")],
+            linkerSettings: [
+                .linkedLibrary("faiss", .when(traits: ["Faiss"])),
+                // Debian's FAISS is a static archive: what it uses has to be named.
+                .linkedLibrary("openblas", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("gomp", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("omp", .when(platforms: [.macOS], traits: ["Faiss"])),
+            ]
+        ),
+        .target(
+            name: "MiniORMFaiss",
+            dependencies: ["MiniORM", "CVectorKernels", .target(name: "CFaiss", condition: .when(traits: ["Faiss"]))],
+            swiftSettings: settings
+        ),
+        // A process that the tests of crashes kill.
+        .executableTarget(
+            name: "FaissCrashHelper", dependencies: ["MiniORM", "MiniORMFaiss"], path: "Tests/FaissCrashHelper",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMFaissTests",
+            dependencies: ["MiniORM", "MiniORMConformance", "MiniORMFaiss", "FaissCrashHelper"],
+            swiftSettings: settings
+        ),
+
         // libpq is a system library that only the trait reaches.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .target(
             name: "MiniORMPgVector",
             dependencies: ["MiniORM", .target(name: "CLibPQ", condition: .when(traits: ["PgVector"]))],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "MiniORMPgVectorTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMPgVector"],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )

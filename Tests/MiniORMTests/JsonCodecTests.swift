@@ -150,15 +150,19 @@ let prefix = "__miniorm_json__:"
         #expect(error?.message.contains("\"the key\"") == true)
     }
 
-    @Test(
-        arguments: [
-            .date(.distantFuture + 1e12), .date(Date(timeIntervalSinceReferenceDate: .nan)), .calendarDate("24.2.2026"),
-            .timeOfDay("noon"), .decimal(.nan), [.double(.infinity)], .tuple([.double(.nan)]), ["a": .calendarDate("")],
+    /// Not as arguments of the test, which would be described: Foundation's description of such a date traps.
+    @Test func whatHasNoFormIsRefused() {
+        let values: [PayloadValue] = [
+            .date(.distantFuture + 1e12), .date(Date(timeIntervalSinceReferenceDate: .nan)),
+            .date(Date(timeIntervalSinceReferenceDate: -.infinity)), .date(.distantPast - 1),
+            .calendarDate("24.2.2026"), .timeOfDay("noon"), .decimal(.nan), [.double(.infinity)],
+            .tuple([.double(.nan)]), ["a": .calendarDate("")],
             .rich(.enumeration(type: "app.models:Status", rawValue: "open")),
-        ] as [PayloadValue])
-    func whatHasNoFormIsRefused(_ value: PayloadValue) {
-        expectError(.unsupportedPayload) { try codec.encode(["k": value]) }
-        expectError(.unsupportedFilter) { try codec.encode(.field("k") == value) }
+        ]
+        for value in values {
+            expectError(.unsupportedPayload) { try codec.encode(["k": value]) }
+            expectError(.unsupportedFilter) { try codec.encode(.field("k") == value) }
+        }
     }
 
     @Test func datesSurviveExactly() throws {

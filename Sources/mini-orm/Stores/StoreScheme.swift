@@ -48,20 +48,16 @@ struct StoreScheme: Sendable {
     let open: @Sendable (StoreURL, StoreAccess) async throws -> OpenStore
 
     /// Every kind of store of this build. An engine adds its own here.
-    static let all: [StoreScheme] =
-        [
-            .memory,
-            .file,
-        ] + engines
-
-    /// The engines whose traits this build has.
-    private static var engines: [StoreScheme] {
-        var engines: [StoreScheme] = []
-        #if PgVector
-        engines += [.postgres, .postgresql]
+    static let all: [StoreScheme] = {
+        var all = [memory, file]
+        #if Faiss
+        all += [faiss]
         #endif
-        return engines
-    }
+        #if PgVector
+        all += [postgres, postgresql]
+        #endif
+        return all
+    }()
 
     /// Opens the store of a URL.
     static func open(_ url: StoreURL, for access: StoreAccess) async throws -> OpenStore {
