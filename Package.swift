@@ -11,15 +11,45 @@ let package = Package(
     name: "mini-orm",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
-        .library(name: "MiniORM", targets: ["MiniORM"])
+        .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMChroma", targets: ["MiniORMChroma"]),
+    ],
+    traits: [
+        .trait(name: "Chroma", description: "Chroma's server over HTTP (fetches async-http-client)."),
+        .default(enabledTraits: []),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
     ],
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+
+        .target(
+            name: "MiniORMChroma",
+            dependencies: [
+                "MiniORM",
+                .product(name: "AsyncHTTPClient", package: "async-http-client", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["Chroma"])),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMChromaTests",
+            dependencies: [
+                "MiniORMChroma",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+            ],
+            swiftSettings: settings
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
