@@ -12,7 +12,9 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
         .library(name: "MiniORMChroma", targets: ["MiniORMChroma"]),
+        .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     traits: [
         .trait(name: "Chroma", description: "Chroma's server over HTTP (fetches async-http-client)."),
@@ -27,8 +29,22 @@ let package = Package(
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
-        .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
-
+        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .executableTarget(
+            name: "mini-orm",
+            dependencies: [
+                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .target(name: "MiniORMChroma", condition: .when(traits: ["Chroma"])),
+            ],
+            resources: [.copy("Sample")],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
         .target(
             name: "MiniORMChroma",
             dependencies: [
@@ -43,7 +59,7 @@ let package = Package(
         .testTarget(
             name: "MiniORMChromaTests",
             dependencies: [
-                "MiniORMChroma",
+                "MiniORM", "MiniORMChroma", "MiniORMConformance",
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Chroma"])),
