@@ -48,7 +48,7 @@ let package = Package(
         .target(
             name: "MiniORMChroma",
             dependencies: [
-                "MiniORM",
+                "MiniORM", "CVectorKernels",
                 .product(name: "AsyncHTTPClient", package: "async-http-client", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Chroma"])),
