@@ -80,7 +80,7 @@ public struct ChromaConfiguration: Sendable {
         self.init(host: host, port: parts.port ?? (usesTLS ? 443 : 8000), usesTLS: usesTLS)
         guard (1...65_535).contains(port) else { throw wrong("has a port from 1 to 65535") }
         if let user = parts.user { credentials = .basic(user: user, password: parts.password ?? "") }
-        let path = parts.percentEncodedPath.split(separator: "/").compactMap { String($0).removingPercentEncoding }
+        let path = parts.path.split(separator: "/").map(String.init)
         switch path.count {
         case 0: break
         case 2: (tenant, database) = (path[0], path[1])

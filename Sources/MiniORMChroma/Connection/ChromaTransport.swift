@@ -82,8 +82,10 @@ final class ChromaTransport: Sendable {
         while true {
             let failure: VectorStoreError
             var hint: Duration?
-            do {
-                let response = try await execute(request, end)
+            let result: Result<HTTPClient.Response, any Error>
+            do { result = .success(try await execute(request, end)) } catch { result = .failure(error) }
+            switch result {
+            case .success(let response):
                 let status = Int(response.status.code)
                 if (200..<300).contains(status) || status == 404 || status == 409 {
                     return ChromaReply(status: status, body: response.body, isRepeated: attempt > 1)
@@ -91,10 +93,8 @@ final class ChromaTransport: Sendable {
                 failure = ChromaError.error(status: status, body: response.body)
                 guard status == 429 || status >= 500 else { throw failure }
                 hint = Self.retryAfter(response.headers)
-            } catch let error as VectorStoreError {
-                throw error
-            } catch {
-                (failure, hint) = (ChromaError.error(connection: error), nil)
+            case .failure(let error):
+                failure = ChromaError.error(connection: error)
                 guard failure.code == .unavailable, !ChromaError.isClosed(error) else { throw failure }
             }
             guard let pause = retries.delay(after: attempt, hint: hint),
