@@ -6,6 +6,7 @@ import MiniORMConformance
 import Testing
 
 /// The whole contract on the real server: asynchronously, and through the synchronous face.
+@Suite(.serialized)
 struct ChromaConformanceTests {
     struct Harness: ConformanceHarness {
         var isExact = false

@@ -158,6 +158,19 @@ extension JSONReader {
         }
     }
 
+    /// Reads the next value, whatever it holds, and forgets it.
+    package mutating func skipValue() throws(VectorStoreError) {
+        skipWhitespace()
+        switch byte {
+        case UInt8(ascii: "\""): _ = try string()
+        case UInt8(ascii: "{"):
+            try object { (reader, _, _) throws(VectorStoreError) in try reader.skipValue() }
+        case UInt8(ascii: "["): try array { (reader) throws(VectorStoreError) in try reader.skipValue() }
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): _ = try decimal()
+        default: _ = try value()
+        }
+    }
+
     /// The next value is `null`, which is then read.
     package mutating func null() -> Bool {
         skipWhitespace()

@@ -54,7 +54,7 @@ extension ChromaCollection {
 
     /// The collection of an answer.
     static func read(_ body: ByteBuffer?) throws(VectorStoreError) -> Self {
-        guard let collection = Self(try value(body)) else {
+        guard let collection = try read(body, { (reader) throws(VectorStoreError) in try Self(&reader) }) else {
             throw VectorStoreError(.backend, "the server's answer is not a collection", store: "chroma")
         }
         return collection
@@ -62,23 +62,45 @@ extension ChromaCollection {
 
     /// The collections of an answer.
     static func list(_ body: ByteBuffer?) throws(VectorStoreError) -> [Self] {
-        guard case .array(let values) = try value(body) else {
-            throw VectorStoreError(.backend, "the server's answer is not a list of collections", store: "chroma")
+        try read(body) { (reader) throws(VectorStoreError) in
+            var collections: [Self] = []
+            try reader.array { (reader) throws(VectorStoreError) in
+                if let collection = try Self(&reader) { collections.append(collection) }
+            }
+            return collections
         }
-        return values.compactMap(Self.init)
     }
 
-    private static func value(_ body: ByteBuffer?) throws(VectorStoreError) -> PayloadValue {
-        do { return try PayloadValue(json: (body ?? ByteBuffer()).readableBytesView) } catch {
+    private static func read<Value>(
+        _ body: ByteBuffer?, _ value: (inout JSONReader) throws(VectorStoreError) -> Value
+    ) throws(VectorStoreError) -> Value {
+        do { return try JSONReader.read((body ?? ByteBuffer()).readableBytesView, as: value) } catch {
             throw ChromaError.unreadable(error)
         }
     }
 
-    private init?(_ value: PayloadValue) {
-        guard let members = value.objectValue, let id = members["id"]?.stringValue,
-            let name = members["name"]?.stringValue
-        else { return nil }
-        self.init(id: id, name: name, mark: members["metadata"]?.objectValue.flatMap(Mark.init))
+    /// Skips what is not ours: a description of the index holds numbers beyond 64 bits.
+    private init?(_ reader: inout JSONReader) throws(VectorStoreError) {
+        var id: String?, name: String?, metadata: [String: PayloadValue]?
+        try reader.object { (reader, key, _) throws(VectorStoreError) in
+            switch key {
+            case "id": id = try reader.string()
+            case "name": name = try reader.string()
+            case "metadata" where !reader.null(): metadata = try Self.marks(&reader)
+            case "metadata": break
+            default: try reader.skipValue()
+            }
+        }
+        guard let id, let name else { return nil }
+        self.init(id: id, name: name, mark: metadata.flatMap(Mark.init))
+    }
+
+    private static func marks(_ reader: inout JSONReader) throws(VectorStoreError) -> [String: PayloadValue] {
+        var marks: [String: PayloadValue] = [:]
+        try reader.object { (reader, key, _) throws(VectorStoreError) in
+            if key.hasPrefix("mini-orm") { marks[key] = try reader.value() } else { try reader.skipValue() }
+        }
+        return marks
     }
 }
 

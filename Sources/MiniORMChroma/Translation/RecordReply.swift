@@ -38,7 +38,7 @@ enum RecordReply {
         var lists: [Columns] = []
         try read(body) { (reader, key) throws(VectorStoreError) in
             guard Columns.keys.contains(key) else {
-                _ = try reader.value()
+                try reader.skipValue()
                 return
             }
             if reader.null() { return }
@@ -82,7 +82,7 @@ enum RecordReply {
 
         mutating func read(_ reader: inout JSONReader, _ key: String) throws(VectorStoreError) {
             guard Self.keys.contains(key) else {
-                _ = try reader.value()
+                try reader.skipValue()
                 return
             }
             if reader.null() { return }
@@ -112,7 +112,7 @@ enum RecordReply {
             if reader.null() { return nil }
             var text: String?
             try reader.object { (reader, key, _) throws(VectorStoreError) in
-                if key == MetadataFields.payload { text = try reader.string() } else { _ = try reader.value() }
+                if key == MetadataFields.payload { text = try reader.string() } else { try reader.skipValue() }
             }
             return text
         }
