@@ -12,12 +12,14 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
         .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
         .library(name: "MiniORMChroma", targets: ["MiniORMChroma"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     traits: [
         .trait(name: "Chroma", description: "Chroma's server over HTTP (fetches async-http-client)."),
+        .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
         .default(enabledTraits: []),
     ],
     dependencies: [
@@ -37,8 +39,8 @@ let package = Package(
         .executableTarget(
             name: "mini-orm",
             dependencies: [
-                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .target(name: "MiniORMChroma", condition: .when(traits: ["Chroma"])),
+                "MiniORM", "MiniORMConformance", "MiniORMFaiss", "MiniORMChroma",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.copy("Sample")],
             swiftSettings: settings
@@ -66,6 +68,35 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+
+        // FAISS: a C++ shim that is empty without its trait.
+        .target(
+            name: "CFaiss",
+            cxxSettings: [.define("MINIORM_FAISS", .when(traits: ["Faiss"])), .headerSearchPath("openmp")],
+            linkerSettings: [
+                .linkedLibrary("faiss", .when(traits: ["Faiss"])),
+                // Debian's FAISS is a static archive: what it uses has to be named.
+                .linkedLibrary("openblas", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("gomp", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("omp", .when(platforms: [.macOS], traits: ["Faiss"])),
+            ]
+        ),
+        .target(
+            name: "MiniORMFaiss",
+            dependencies: ["MiniORM", "CVectorKernels", .target(name: "CFaiss", condition: .when(traits: ["Faiss"]))],
+            swiftSettings: settings
+        ),
+        // A process that the tests of crashes kill.
+        .executableTarget(
+            name: "FaissCrashHelper", dependencies: ["MiniORM", "MiniORMFaiss"], path: "Tests/FaissCrashHelper",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMFaissTests",
+            dependencies: ["MiniORM", "MiniORMConformance", "MiniORMFaiss", "FaissCrashHelper"],
+            swiftSettings: settings
+        ),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )
