@@ -53,6 +53,9 @@ struct StoreScheme: Sendable {
         #if Faiss
         all.append(faiss)
         #endif
+        #if Chroma
+        all += [chroma, chromas]
+        #endif
         return all
     }()
 
