@@ -19,9 +19,12 @@ enum ChromaServer {
     }
 
     /// A request as any other client would send it.
-    static func send(_ method: String, _ path: String, _ body: String? = nil) async throws -> (status: Int, text: String) {
+    static func send(_ method: String, _ path: String, _ body: String? = nil) async throws -> (
+        status: Int, text: String
+    ) {
         let address = try url().replacingOccurrences(of: "chroma://", with: "http://")
-        let url = try #require(URL(string: address + "/api/v2/tenants/default_tenant/databases/default_database" + path))
+        let url = try #require(
+            URL(string: address + "/api/v2/tenants/default_tenant/databases/default_database" + path))
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["curl", "-s", "-X", method, "-w", "\n%{http_code}", url.absoluteString]

@@ -36,7 +36,8 @@ final class ChromaTransport: Sendable {
     private let retries: RetryPolicy
 
     init(_ configuration: ChromaConfiguration) throws(VectorStoreError) {
-        let host = configuration.host.contains(":") && !configuration.host.hasPrefix("[")
+        let host =
+            configuration.host.contains(":") && !configuration.host.hasPrefix("[")
             ? "[\(configuration.host)]" : configuration.host
         address = "\(configuration.usesTLS ? "https" : "http")://\(host):\(configuration.port)"
         var headers: HTTPHeaders = ["Content-Type": "application/json", "Accept": "application/json"]

@@ -15,7 +15,8 @@ extension ChromaVectorStore {
         let wanted = request.collection
         try CollectionName.check(wanted.name)
         guard wanted.dimension >= 1 else {
-            throw VectorStoreError(.invalidArgument, "the dimension is at least 1", store: name, collection: wanted.name)
+            throw VectorStoreError(
+                .invalidArgument, "the dimension is at least 1", store: name, collection: wanted.name)
         }
         // Another creator may come in between; whoever loses looks again.
         for _ in 0..<8 {

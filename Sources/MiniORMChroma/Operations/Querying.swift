@@ -122,7 +122,9 @@ struct IndexSearch {
                 }
             }
             for index in coarse {
-                scores[index] = vectors[UTF8Key(matched[index].row.id)].map { ChromaScore.score(mark.metric, vector, $0) }
+                scores[index] = vectors[UTF8Key(matched[index].row.id)].map {
+                    ChromaScore.score(mark.metric, vector, $0)
+                }
             }
         }
         var results: [VectorSearchResult] = []

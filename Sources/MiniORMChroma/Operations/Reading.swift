@@ -101,7 +101,8 @@ extension ChromaVectorStore {
         _ name: String, _ mark: ChromaCollection.Mark, _ clause: WhereClause?
     ) async throws(VectorStoreError) -> [String] {
         guard let limit = configuration.limits.recordsPerAnswer else {
-            return try RecordReply.rows(try await send("get", RecordRequest.get(matching: clause), name, mark)).map(\.id)
+            return try RecordReply.rows(try await send("get", RecordRequest.get(matching: clause), name, mark)).map(
+                \.id)
         }
         var ids: [String] = []
         var seen: Set<UTF8Key> = []

@@ -12,7 +12,8 @@ extension ChromaVectorStore {
             }
             guard record.vector.count == mark.dimension else {
                 throw VectorStoreError(
-                    .invalidVector, "the vector has \(record.vector.count) components, the collection \(mark.dimension)",
+                    .invalidVector,
+                    "the vector has \(record.vector.count) components, the collection \(mark.dimension)",
                     store: name, collection: request.collection, recordID: record.id)
             }
         }
@@ -26,7 +27,8 @@ extension ChromaVectorStore {
                 recordID: failure.recordID, writtenIDs: written, cause: failure.cause)
         }
         throw VectorStoreError(
-            .partialWrite, "\(written.count) of \(records.count) records are in, then: \(failure.message); send the call again",
+            .partialWrite,
+            "\(written.count) of \(records.count) records are in, then: \(failure.message); send the call again",
             store: name, collection: request.collection, writtenIDs: written, cause: failure)
     }
 

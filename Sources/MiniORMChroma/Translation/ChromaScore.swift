@@ -26,7 +26,8 @@ enum ChromaScore {
         case .l2: return -Float(cvk_squared_l2_double(lhs, rhs, lhs.count).squareRoot())
         case .dot: return Float(cvk_dot_double(lhs, rhs, lhs.count))
         case .cosine:
-            let squares = cvk_sum_of_squares(lhs, lhs.count).squareRoot() * cvk_sum_of_squares(rhs, rhs.count).squareRoot()
+            let squares =
+                cvk_sum_of_squares(lhs, lhs.count).squareRoot() * cvk_sum_of_squares(rhs, rhs.count).squareRoot()
             guard squares > 0 else { return 0 }
             return Float(max(-1, min(1, cvk_dot_double(lhs, rhs, lhs.count) / squares)))
         }
