@@ -12,14 +12,17 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
-        .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
         .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
         .library(name: "MiniORMChroma", targets: ["MiniORMChroma"]),
+        .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
+        .library(name: "MiniORMPgVector", targets: ["MiniORMPgVector"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
+    // A trait lets an adapter's libraries and packages into the graph; without it the adapter is an empty module.
     traits: [
         .trait(name: "Chroma", description: "Chroma's server over HTTP (fetches async-http-client)."),
         .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
+        .trait(name: "PgVector", description: "PgVectorStore: PostgreSQL with pgvector; needs libpq."),
         .default(enabledTraits: []),
     ],
     dependencies: [
@@ -32,20 +35,23 @@ let package = Package(
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
-        .testTarget(
-            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
-        .testTarget(
-            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .executableTarget(
             name: "mini-orm",
             dependencies: [
-                "MiniORM", "MiniORMConformance", "MiniORMFaiss", "MiniORMChroma",
+                "MiniORM", "MiniORMConformance",
+                .target(name: "MiniORMChroma", condition: .when(traits: ["Chroma"])),
+                .target(name: "MiniORMFaiss", condition: .when(traits: ["Faiss"])),
+                .target(name: "MiniORMPgVector", condition: .when(traits: ["PgVector"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
         .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
         .target(
             name: "MiniORMChroma",
@@ -89,6 +95,18 @@ let package = Package(
         .testTarget(
             name: "MiniORMFaissTests",
             dependencies: ["MiniORM", "MiniORMConformance", "MiniORMFaiss", "FaissCrashHelper"],
+            swiftSettings: settings
+        ),
+
+        // libpq is a system library that only the trait reaches.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .target(
+            name: "MiniORMPgVector",
+            dependencies: ["MiniORM", .target(name: "CLibPQ", condition: .when(traits: ["PgVector"]))],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMPgVectorTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMPgVector"],
             swiftSettings: settings
         ),
     ],

@@ -51,7 +51,10 @@ struct StoreScheme: Sendable {
     static let all: [StoreScheme] = {
         var all = [memory, file]
         #if Faiss
-        all.append(faiss)
+        all += [faiss]
+        #endif
+        #if PgVector
+        all += [postgres, postgresql]
         #endif
         #if Chroma
         all += [chroma, chromas]

@@ -1,6 +1,7 @@
+#if Chroma
 // One turn of the comparison with the official Python client, which `compare` runs in turns with this one:
-//   chroma-benchmark URL DATA turn         upserts, queries, prints a line of JSON
-//   chroma-benchmark URL DATA truth        compares answers with truth.json, exact and from the index
+//   chroma-rate URL DATA turn         upserts, queries, prints a line of JSON
+//   chroma-rate URL DATA truth        compares answers with truth.json, exact and from the index
 import Foundation
 import MiniORM
 import MiniORMChroma
@@ -11,7 +12,9 @@ func array(_ file: String, _ width: Int) throws -> [[Float]] {
     let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
     let header = 10 + Int(bytes[8]) + Int(bytes[9]) << 8
     let floats = bytes[header...].withUnsafeBytes { raw in
-        (0..<raw.count / 4).map { Float(bitPattern: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self))) }
+        (0..<raw.count / 4).map {
+            Float(bitPattern: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self)))
+        }
     }
     return stride(from: 0, to: floats.count, by: width).map { Array(floats[$0..<$0 + width]) }
 }
@@ -28,7 +31,7 @@ func seconds(_ duration: Duration) -> Double {
     Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
 }
 
-guard CommandLine.arguments.count == 4 else { throw Failure(text: "chroma-benchmark URL DATA turn|truth") }
+guard CommandLine.arguments.count == 4 else { throw Failure(text: "chroma-rate URL DATA turn|truth") }
 let (url, data, mode) = (CommandLine.arguments[1], CommandLine.arguments[2], CommandLine.arguments[3])
 let vectors = try array("\(data)/vectors.npy", 384), queries = try array("\(data)/queries.npy", 384)
 let lines = try String(contentsOfFile: "\(data)/records.jsonl", encoding: .utf8).split(separator: "\n")
@@ -54,10 +57,14 @@ if mode == "turn" {
     }
     let queryCPU = (cpu() - used) / Double(queries.count)
     times.sort()
-    print("{\"rate\":\(rate),\"upsert_cpu\":\(upsertCPU),\"p50\":\(times[times.count / 2] * 1e3),\"query_cpu\":\(queryCPU * 1e3)}")
+    print(
+        "{\"rate\":\(rate),\"upsert_cpu\":\(upsertCPU),\"p50\":\(times[times.count / 2] * 1e3),\"query_cpu\":\(queryCPU * 1e3)}"
+    )
 } else {
     let truth = try PayloadValue(json: String(contentsOfFile: "\(data)/truth.json", encoding: .utf8)).objectValue ?? [:]
-    func ids(_ value: PayloadValue) -> [String] { (value.arrayValue ?? []).compactMap { $0.arrayValue?.first?.stringValue } }
+    func ids(_ value: PayloadValue) -> [String] {
+        (value.arrayValue ?? []).compactMap { $0.arrayValue?.first?.stringValue }
+    }
     func scores(_ value: PayloadValue) -> [Double] {
         (value.arrayValue ?? []).compactMap { $0.arrayValue?.last?.doubleValue }
     }
@@ -76,8 +83,15 @@ if mode == "turn" {
             let known = Set(ids(expected))
             found += try await index.query(queries[position]).count { known.contains($0.id) }
             if answers[position].map(\.id) != ids(expected) { wrong += 1 }
-            for (hit, score) in zip(answers[position], scores(expected)) { worst = max(worst, abs(Double(hit.score) - score)) }
+            for (hit, score) in zip(answers[position], scores(expected)) {
+                worst = max(worst, abs(Double(hit.score) - score))
+            }
         }
-        print("\(metric): recall \(Double(found) / Double(expected.count * 10)), exact answers that differ: \(wrong) of \(expected.count), largest score difference \(worst)")
+        print(
+            "\(metric): recall \(Double(found) / Double(expected.count * 10)), exact answers that differ: \(wrong) of \(expected.count), largest score difference \(worst)"
+        )
     }
 }
+#else
+print("build with --traits Chroma")
+#endif
