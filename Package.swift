@@ -13,18 +13,23 @@ let package = Package(
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
         .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
+        .library(name: "MiniORMChroma", targets: ["MiniORMChroma"]),
         .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
         .library(name: "MiniORMPgVector", targets: ["MiniORMPgVector"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     // A trait lets an adapter's libraries and packages into the graph; without it the adapter is an empty module.
     traits: [
+        .trait(name: "Chroma", description: "Chroma's server over HTTP (fetches async-http-client)."),
         .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
         .trait(name: "PgVector", description: "PgVectorStore: PostgreSQL with pgvector; needs libpq."),
         .default(enabledTraits: []),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
     ],
     targets: [
         .target(name: "CVectorKernels"),
@@ -34,6 +39,7 @@ let package = Package(
             name: "mini-orm",
             dependencies: [
                 "MiniORM", "MiniORMConformance",
+                .target(name: "MiniORMChroma", condition: .when(traits: ["Chroma"])),
                 .target(name: "MiniORMFaiss", condition: .when(traits: ["Faiss"])),
                 .target(name: "MiniORMPgVector", condition: .when(traits: ["PgVector"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -47,6 +53,22 @@ let package = Package(
         .testTarget(
             name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
+        .target(
+            name: "MiniORMChroma",
+            dependencies: [
+                "MiniORM", "CVectorKernels",
+                .product(name: "AsyncHTTPClient", package: "async-http-client", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["Chroma"])),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMChromaTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMChroma"],
+            exclude: ["faulty_proxy.py"],
+            swiftSettings: settings
+        ),
 
         // FAISS: a C++ shim that is empty without its trait.
         .target(

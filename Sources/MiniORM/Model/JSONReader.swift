@@ -2,7 +2,7 @@
 // than the parsing: every read goes through `byte`, which answers 0 past the end, and 0 begins nothing in JSON.
 
 /// A reader of one JSON text that lies in memory for as long as the reader is used.
-struct JSONReader {
+package struct JSONReader {
     /// How deep arrays and objects may be nested, so that hostile text cannot exhaust the stack.
     static let maximumDepth = 512
 
@@ -13,7 +13,7 @@ struct JSONReader {
     /// Reads one text to its end.
     ///
     /// The bytes are only used while this call runs.
-    static func read<Value>(
+    package static func read<Value>(
         _ text: some Sequence<UInt8>, as read: (inout JSONReader) throws(VectorStoreError) -> Value
     ) throws(VectorStoreError) -> Value {
         func whole(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<Value, VectorStoreError> {
@@ -57,7 +57,7 @@ struct JSONReader {
     }
 
     /// An error at a byte (the next one unless told), with line and column, which count from 1.
-    func error(_ message: String, at offset: Int? = nil) -> VectorStoreError {
+    package func error(_ message: String, at offset: Int? = nil) -> VectorStoreError {
         var line = 1
         var column = 1
         for index in 0..<min(offset ?? position, bytes.count) {
@@ -104,7 +104,7 @@ extension JSONReader {
     /// The next value.
     ///
     /// What is open is kept in an array and not on the stack, which may be small.
-    mutating func value() throws(VectorStoreError) -> PayloadValue {
+    package mutating func value() throws(VectorStoreError) -> PayloadValue {
         var open: [Open] = []
         while true {
             skipWhitespace()
@@ -179,7 +179,7 @@ extension JSONReader {
     }
 
     /// The next value, an object, a member at a time; `member` reads the value and is told where the key began.
-    mutating func object(
+    package mutating func object(
         _ member: (inout JSONReader, _ key: String, _ offset: Int) throws(VectorStoreError) -> Void
     ) throws(VectorStoreError) {
         skipWhitespace()
@@ -198,7 +198,7 @@ extension JSONReader {
     }
 
     /// The next value, an array, an element at a time; `element` reads it.
-    mutating func array(
+    package mutating func array(
         _ element: (inout JSONReader) throws(VectorStoreError) -> Void
     ) throws(VectorStoreError) {
         skipWhitespace()
@@ -222,8 +222,21 @@ extension JSONReader {
         }
     }
 
+    /// Reads the next value, whatever it holds, and forgets it.
+    package mutating func skipValue() throws(VectorStoreError) {
+        skipWhitespace()
+        switch byte {
+        case UInt8(ascii: "\""): _ = try string()
+        case UInt8(ascii: "{"):
+            try object { (reader, _, _) throws(VectorStoreError) in try reader.skipValue() }
+        case UInt8(ascii: "["): try array { (reader) throws(VectorStoreError) in try reader.skipValue() }
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): _ = try decimal()
+        default: _ = try value()
+        }
+    }
+
     /// The next value is `null`, which is then read.
-    mutating func null() -> Bool {
+    package mutating func null() -> Bool {
         skipWhitespace()
         return skip(word: "null")
     }
@@ -232,7 +245,7 @@ extension JSONReader {
 // Strings.
 extension JSONReader {
     /// The next value, a string.
-    mutating func string() throws(VectorStoreError) -> String {
+    package mutating func string() throws(VectorStoreError) -> String {
         skipWhitespace()
         let opening = position
         guard skip("\"") else { throw error("expected a string") }
@@ -347,7 +360,7 @@ extension JSONReader {
     }
 
     /// The next value, a number, as the float that is nearest to it.
-    mutating func float() throws(VectorStoreError) -> Float {
+    package mutating func float() throws(VectorStoreError) -> Float {
         skipWhitespace()
         let start = position
         let number = try decimal()

@@ -76,7 +76,8 @@ package enum JSONWriter {
         }
     }
 
-    private static func append(quoted string: String, to text: inout [UInt8], asASCII: Bool) {
+    /// Appends a string.
+    package static func append(quoted string: String, to text: inout [UInt8], asASCII: Bool = false) {
         text.append(UInt8(ascii: "\""))
         var string = string
         string.withUTF8 { bytes in

@@ -56,6 +56,9 @@ struct StoreScheme: Sendable {
         #if PgVector
         all += [postgres, postgresql]
         #endif
+        #if Chroma
+        all += [chroma, chromas]
+        #endif
         return all
     }()
 

@@ -1,0 +1,180 @@
+#if Chroma
+public import MiniORM
+internal import NIOCore
+internal import Synchronization
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+extension ChromaVectorStore {
+    /// Creates a collection, marked as this library's.
+    public func createCollection(_ request: CreateCollectionRequest) async throws(VectorStoreError) {
+        let wanted = request.collection
+        try CollectionName.check(wanted.name)
+        guard wanted.dimension >= 1 else {
+            throw VectorStoreError(
+                .invalidArgument, "the dimension is at least 1", store: name, collection: wanted.name)
+        }
+        // Another creator may come in between; whoever loses looks again.
+        for _ in 0..<8 {
+            if let present = try await lookUp(wanted.name) {
+                switch request.mode {
+                case .create: throw Self.exists(wanted.name)
+                case .ensure: return try Self.compare(present, wanted)
+                case .overwrite:
+                    guard present.mark != nil else { throw ChromaError.foreign(wanted.name, .collectionAlreadyExists) }
+                    _ = try await transport.send(.delete(path(named: wanted.name)))
+                }
+            }
+            if try await create(wanted) { return }
+        }
+        throw Self.exists(wanted.name)
+    }
+
+    /// Creates a collection; false if there is one that another call created.
+    private func create(_ wanted: CollectionDescription) async throws(VectorStoreError) -> Bool {
+        let creation = UUID().uuidString
+        let body = ChromaCollection.creation(wanted, configuration, creation)
+        let reply = try await transport.send(.post(collectionsPath, body))
+        switch reply.status {
+        case 404:
+            throw VectorStoreError(
+                .invalidArgument, "the server has no such tenant or database", store: name, collection: wanted.name)
+        case 409:
+            // Sent twice, and the first one may have arrived.
+            guard reply.isRepeated, let present = try await lookUp(wanted.name) else { return false }
+            return present.mark?.creation == creation
+        default:
+            let created = try ChromaCollection.read(reply.body)
+            known.withLock { $0[UTF8Key(wanted.name)] = created }
+            return true
+        }
+    }
+
+    private static func exists(_ name: String) -> VectorStoreError {
+        VectorStoreError(
+            .collectionAlreadyExists, "the collection is there already", store: "chroma", collection: name)
+    }
+
+    private static func compare(
+        _ present: ChromaCollection, _ wanted: CollectionDescription
+    ) throws(VectorStoreError) {
+        guard let mark = present.mark else { throw ChromaError.foreign(wanted.name, .collectionMismatch) }
+        guard mark.dimension == wanted.dimension, mark.metric == wanted.metric else {
+            throw VectorStoreError(
+                .collectionMismatch, "the collection has dimension \(mark.dimension) and metric \(mark.metric)",
+                store: "chroma", collection: wanted.name)
+        }
+    }
+
+    /// What a collection is; `nil` for one that this library did not create.
+    public func describeCollection(_ name: String) async throws(VectorStoreError) -> CollectionDescription? {
+        guard Self.isPossible(name), let mark = try await lookUp(name)?.mark else { return nil }
+        return CollectionDescription(name: name, dimension: mark.dimension, metric: mark.metric)
+    }
+
+    /// The names of the collections that this library created.
+    public func listCollections() async throws(VectorStoreError) -> [String] {
+        var names: Set<UTF8Key> = []
+        let pageSize = configuration.limits.recordsPerAnswer ?? 1_000
+        var offset = 0
+        while true {
+            let reply = try await transport.send(.get("\(collectionsPath)?limit=\(pageSize)&offset=\(offset)"))
+            if reply.status == 404 { break }
+            let page = try ChromaCollection.list(reply.body)
+            names.formUnion(page.filter { $0.mark != nil }.map { UTF8Key($0.name) })
+            if page.count < pageSize { break }
+            offset += pageSize
+        }
+        return names.sorted().map(\.string)
+    }
+
+    /// Drops a collection that this library created.
+    public func dropCollection(_ name: String) async throws(VectorStoreError) {
+        guard Self.isPossible(name), let present = try await lookUp(name) else { throw ChromaError.notFound(name) }
+        guard present.mark != nil else { throw ChromaError.foreign(name, .collectionMismatch) }
+        known.withLock { _ = $0.removeValue(forKey: UTF8Key(name)) }
+        let reply = try await transport.send(.delete(path(named: name)))
+        if reply.status == 404, !reply.isRepeated { throw ChromaError.notFound(name) }
+    }
+}
+
+// Looking up.
+extension ChromaVectorStore {
+    private static func isPossible(_ name: String) -> Bool { (try? CollectionName.check(name)) != nil }
+
+    private func path(named name: String) -> String { "\(collectionsPath)/\(name)" }
+
+    /// Asks the server, and notes the answer.
+    private func lookUp(_ name: String) async throws(VectorStoreError) -> ChromaCollection? {
+        let reply = try await transport.send(.get(path(named: name)))
+        let found = reply.status == 404 ? nil : try ChromaCollection.read(reply.body)
+        known.withLock { $0[UTF8Key(name)] = found }
+        return found
+    }
+
+    /// A collection of ours, as last seen.
+    func collection(
+        _ name: String
+    ) async throws(VectorStoreError) -> (id: String, mark: ChromaCollection.Mark) {
+        var found = known.withLock { $0[UTF8Key(name)] }
+        if found == nil, Self.isPossible(name) { found = try await lookUp(name) }
+        guard let found else { throw ChromaError.notFound(name) }
+        guard let mark = found.mark else { throw ChromaError.foreign(name, .collectionMismatch) }
+        return (found.id, mark)
+    }
+
+    /// Sends a request about a collection's data; looks the collection up once more if its id is stale.
+    ///
+    /// - Parameter mark: What the request was made for. Another dimension or metric now is a mismatch.
+    func send(
+        _ operation: String, _ body: [UInt8]?, _ name: String, _ mark: ChromaCollection.Mark
+    ) async throws(VectorStoreError) -> ByteBuffer? {
+        var isRefreshed = false
+        while true {
+            let (id, present) = try await collection(name)
+            guard present.dimension == mark.dimension, present.metric == mark.metric,
+                present.indexed == mark.indexed
+            else {
+                throw VectorStoreError(
+                    .collectionMismatch, "the collection was replaced by another one meanwhile", store: self.name,
+                    collection: name)
+            }
+            let path = "\(collectionsPath)/\(id)/\(operation)"
+            let reply = try await transport.send(body.map { .post(path, $0) } ?? .get(path))
+            if (200..<300).contains(reply.status) { return reply.body }
+            known.withLock { known in
+                if known[UTF8Key(name)]?.id == id { known[UTF8Key(name)] = nil }
+            }
+            if isRefreshed { throw ChromaError.notFound(name) }
+            isRefreshed = true
+        }
+    }
+}
+
+/// What the server says about itself.
+struct Preflight: Sendable {
+    var recordsPerWrite: Int
+    var takesBase64: Bool
+}
+
+extension ChromaVectorStore {
+    /// The server's own limits, asked once.
+    func serverLimits() async throws(VectorStoreError) -> Preflight {
+        if let known = preflight.withLock({ $0 }) { return known }
+        let reply = try await transport.send(.get("/api/v2/pre-flight-checks"))
+        let members: [String: PayloadValue]
+        do {
+            members = try PayloadValue(json: (reply.body ?? ByteBuffer()).readableBytesView).objectValue ?? [:]
+        } catch { throw ChromaError.unreadable(error) }
+        let limits = Preflight(
+            recordsPerWrite: max(1, members["max_batch_size"]?.intValue ?? configuration.limits.recordsPerWrite),
+            takesBase64: members["supports_base64_encoding"]?.boolValue ?? false)
+        preflight.withLock { $0 = limits }
+        return limits
+    }
+}
+#endif

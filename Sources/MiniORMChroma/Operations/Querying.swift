@@ -1,0 +1,180 @@
+#if Chroma
+public import MiniORM
+
+extension ChromaVectorStore {
+    /// Asks the index, wider where our side of the filter leaves too few, and scores every matching record where the
+    /// index finds fewer than there are.
+    public func query(_ request: QueryRequest) async throws(VectorStoreError) -> [VectorSearchResult] {
+        let batch = QueryBatchRequest(
+            collection: request.collection, vectors: [request.vector], options: request.options)
+        return try await queryBatch(batch).first ?? []
+    }
+
+    /// Asks for many vectors in one request, and for those that come back with too few answers one by one.
+    public func queryBatch(_ request: QueryBatchRequest) async throws(VectorStoreError) -> [[VectorSearchResult]] {
+        let (_, mark) = try await collection(request.collection)
+        for vector in request.vectors {
+            guard vector.count == mark.dimension, vector.allSatisfy(\.isFinite) else {
+                throw VectorStoreError(
+                    .invalidVector, "a query vector has \(mark.dimension) finite components", store: name,
+                    collection: request.collection)
+            }
+        }
+        guard request.options.topK > 0 else { return request.vectors.map { _ in [] } }
+        let search = IndexSearch(
+            store: self, name: request.collection, mark: mark, options: request.options,
+            clause: clause(request.options.filter, mark))
+        if configuration.isExact { return try await search.exact(request.vectors[...]) }
+        var answers: [[VectorSearchResult]] = []
+        // The answers of one request stay small, whatever topK is.
+        let perRequest = max(1, min(100, 10_000 / request.options.topK))
+        for vectors in chunks(request.vectors, perRequest) { answers += try await search.answers(vectors) }
+        return answers
+    }
+}
+
+/// A query, or many with the same options.
+struct IndexSearch {
+    let store: ChromaVectorStore
+    let name: String
+    let mark: ChromaCollection.Mark
+    let options: QueryOptions
+    let clause: WhereClause?
+
+    /// More than this is not asked of the index: scoring all that matches is then as quick.
+    private static let widest = 10_000
+
+    private var columns: [RecordRequest.Column] {
+        options.includeVectors ? [.distances, .metadatas, .embeddings] : [.distances, .metadatas]
+    }
+
+    func answers(_ vectors: ArraySlice<[Float]>) async throws(VectorStoreError) -> [[VectorSearchResult]] {
+        var width = min(options.topK, limit)
+        var answers: [Int: [VectorSearchResult]] = [:]
+        var open = Array(vectors.indices)
+        var candidates: Int?
+        while !open.isEmpty {
+            let asked = open.map { vectors[$0] }
+            let lists = try await lists(asked[...], width)
+            guard lists.count == asked.count else {
+                throw VectorStoreError(.backend, "the server answered too few queries", store: "chroma")
+            }
+            var short: [Int] = []
+            for (index, rows) in zip(open, lists) {
+                let matched = try ChromaVectorStore.matching(rows, options.filter)
+                var isComplete = matched.count >= options.topK
+                if !isComplete, rows.count < width {
+                    if candidates == nil { candidates = try await candidateCount() }
+                    isComplete = rows.count >= candidates ?? 0
+                }
+                if isComplete {
+                    answers[index] = try await results(matched, vectors[index])
+                } else {
+                    short.append(index)
+                }
+            }
+            let isUnderReturned = zip(open, lists).contains { short.contains($0) && $1.count < width }
+            open = short
+            if open.isEmpty { break }
+            if isUnderReturned || width >= min(limit, Self.widest) {
+                for (index, results) in zip(open, try await exact(open.map { vectors[$0] }[...])) {
+                    answers[index] = results
+                }
+                break
+            }
+            width = min(limit, width * 4)
+        }
+        return vectors.indices.map { answers[$0] ?? [] }
+    }
+
+    private var limit: Int { store.configuration.limits.recordsPerAnswer ?? Int(Int32.max) }
+
+    private func lists(_ vectors: ArraySlice<[Float]>, _ width: Int) async throws(VectorStoreError) -> [[ChromaRow]] {
+        let scaled = mark.metric == .cosine ? vectors.map(Self.middling)[...] : vectors
+        let body = RecordRequest.query(scaled, clause, results: width, columns)
+        return try RecordReply.lists(try await store.send("query", body, name, mark))
+    }
+
+    private static func middling(_ vector: [Float]) -> [Float] {
+        let exponent = VectorScale.exponent(vector)
+        return exponent == 0 ? vector : vector.map { VectorScale.scaled($0, by: -exponent) }
+    }
+
+    /// How many records the server has to choose from.
+    private func candidateCount() async throws(VectorStoreError) -> Int {
+        clause == nil
+            ? try RecordReply.count(try await store.send("count", nil, name, mark))
+            : try await store.ids(name, mark, clause).count
+    }
+
+    /// Scores from distances; from vectors where a distance is too coarse.
+    private func results(
+        _ matched: [MatchedRow], _ vector: [Float]
+    ) async throws(VectorStoreError) -> [VectorSearchResult] {
+        var scores = matched.map { ChromaScore.score(mark.metric, distance: $0.row.distance) }
+        let coarse = scores.indices.filter { scores[$0] == nil }
+        if !coarse.isEmpty {
+            var vectors: [UTF8Key: [Float]] = [:]
+            let ids = coarse.map { matched[$0].row.id }
+            for chunk in store.chunks(ids, store.pageSize(mark)) {
+                for row in try await store.rows(name, mark, chunk, [.metadatas, .embeddings]) {
+                    vectors[UTF8Key(row.id)] = row.original
+                }
+            }
+            for index in coarse {
+                scores[index] = vectors[UTF8Key(matched[index].row.id)].map {
+                    ChromaScore.score(mark.metric, vector, $0)
+                }
+            }
+        }
+        var results: [VectorSearchResult] = []
+        for (matched, score) in zip(matched, scores) {
+            // Without a score the record was deleted meanwhile.
+            guard let score, score >= options.minScore ?? -.infinity else { continue }
+            results.append(
+                VectorSearchResult(
+                    id: matched.row.id, score: score, payload: try matched.decoded(),
+                    vector: options.includeVectors ? matched.row.original : nil))
+        }
+        results.sort(by: ChromaScore.isBetter)
+        return Array(results.prefix(options.topK))
+    }
+
+    /// Scores every record that matches, a page at a time, in double arithmetic.
+    func exact(_ vectors: ArraySlice<[Float]>) async throws(VectorStoreError) -> [[VectorSearchResult]] {
+        struct Found {
+            var best: [(result: VectorSearchResult, row: MatchedRow)] = []
+        }
+        var found = vectors.map { _ in Found() }
+        let keep = options.topK
+        try await store.forEachPage(name, mark, options.filter, [.metadatas, .embeddings]) {
+            (rows) throws(VectorStoreError) in
+            for (position, vector) in vectors.enumerated() {
+                for row in rows {
+                    guard let stored = row.row.original else { continue }
+                    let score = ChromaScore.score(mark.metric, vector, stored)
+                    guard score >= options.minScore ?? -.infinity else { continue }
+                    let result = VectorSearchResult(
+                        id: row.row.id, score: score, vector: options.includeVectors ? stored : nil)
+                    found[position].best.append((result, row))
+                }
+                if found[position].best.count > keep {
+                    found[position].best.sort { ChromaScore.isBetter($0.result, $1.result) }
+                    found[position].best.removeLast(found[position].best.count - keep)
+                }
+            }
+        }
+        var answers: [[VectorSearchResult]] = []
+        for found in found {
+            var results: [VectorSearchResult] = []
+            for (result, row) in found.best {
+                var result = result
+                result.payload = try row.decoded()
+                results.append(result)
+            }
+            answers.append(results.sorted(by: ChromaScore.isBetter))
+        }
+        return answers
+    }
+}
+#endif

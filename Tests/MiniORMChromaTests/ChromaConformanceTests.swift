@@ -1,0 +1,48 @@
+#if Chroma
+import Foundation
+import MiniORM
+import MiniORMChroma
+import MiniORMConformance
+import Testing
+
+/// The whole contract on the real server: asynchronously, and through the synchronous face.
+@Suite(.serialized)
+struct ChromaConformanceTests {
+    struct Harness: ConformanceHarness {
+        var isExact = false
+        var isBlocking = false
+        var indexed = ChromaIndexedFields.scalars
+        var collectionPrefix: String
+
+        private func store() throws -> ConformanceStore {
+            let store = try ChromaServer.store {
+                $0.isExact = isExact
+                $0.indexedFields = indexed
+                $0.credentials = .bearer("a-secret-token")
+            }
+            return isBlocking ? .blocking(BlockingVectorStore(store)) : .suspending(store)
+        }
+
+        func makeStore() async throws -> ConformanceStore { try store() }
+        func reopen(_ old: ConformanceStore) async throws -> ConformanceStore? { try store() }
+        func cleanUp(_ store: ConformanceStore) async throws {
+            if case .suspending(let store) = store { try await store.close() }
+        }
+        var secrets: [String] { ["a-secret-token"] }
+    }
+
+    @Test("contract, asynchronous", arguments: ConformanceCheck.all)
+    func conforms(_ check: ConformanceCheck) async throws { try await check(Harness(collectionPrefix: "kit-async")) }
+
+    @Test("contract, exact, elements indexed", arguments: ConformanceCheck.all)
+    func conformsExactly(_ check: ConformanceCheck) async throws {
+        try await check(
+            Harness(isExact: true, indexed: .scalarsAndElements, collectionPrefix: "kit-exact"))
+    }
+
+    @Test("contract, synchronous", arguments: ConformanceCheck.all)
+    func conformsBlocking(_ check: ConformanceCheck) async throws {
+        try await check(Harness(isBlocking: true, collectionPrefix: "kit-sync"))
+    }
+}
+#endif
