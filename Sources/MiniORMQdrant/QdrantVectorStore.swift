@@ -1,0 +1,5 @@
+#if Qdrant
+internal import GRPCCore
+internal import GRPCNIOTransportHTTP2Posix
+internal import SwiftProtobuf
+#endif
