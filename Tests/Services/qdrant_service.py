@@ -374,7 +374,12 @@ class Service:
             vectors_config=created.vectors_config, shard_number=created.shard_number or 1,
             replication_factor=created.replication_factor or 1,
             write_consistency_factor=created.write_consistency_factor or 1)
-        config = wire.CollectionConfig(params=params, hnsw_config=created.hnsw_config)
+        hnsw = wire.HnswConfigDiff(m=16, ef_construct=100, full_scan_threshold=10000)
+        hnsw.MergeFrom(created.hnsw_config)
+        config = wire.CollectionConfig(
+            params=params, hnsw_config=hnsw, wal_config=wire.WalConfigDiff(wal_capacity_mb=32, wal_segments_ahead=0),
+            optimizer_config=wire.OptimizersConfigDiff(
+                deleted_threshold=0.2, vacuum_min_vector_number=1000, default_segment_number=0, flush_interval_sec=5))
         if created.HasField("quantization_config"):
             config.quantization_config.CopyFrom(created.quantization_config)
         if collection.strict.enabled:
