@@ -25,2426 +25,2426 @@ internal import SwiftProtobuf
 // Please ensure that you are building against the same version of the API
 // that was used to generate this file.
 fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobuf.ProtobufAPIVersionCheck {
-  struct _2: SwiftProtobuf.ProtobufAPIVersion_2 {}
-  typealias Version = _2
+    struct _2: SwiftProtobuf.ProtobufAPIVersion_2 {}
+    typealias Version = _2
 }
 
 nonisolated enum Qdrant_NullValue: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case nullValue // = 0
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case nullValue  // = 0
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .nullValue
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .nullValue
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .nullValue
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .nullValue: return 0
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .nullValue
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_NullValue] = [
-    .nullValue,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .nullValue: return 0
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_NullValue] = [
+        .nullValue
+    ]
 
 }
 
 nonisolated enum Qdrant_Distance: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case unknownDistance // = 0
-  case cosine // = 1
-  case euclid // = 2
-  case dot // = 3
-  case manhattan // = 4
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case unknownDistance  // = 0
+    case cosine  // = 1
+    case euclid  // = 2
+    case dot  // = 3
+    case manhattan  // = 4
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .unknownDistance
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .unknownDistance
-    case 1: self = .cosine
-    case 2: self = .euclid
-    case 3: self = .dot
-    case 4: self = .manhattan
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .unknownDistance
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .unknownDistance: return 0
-    case .cosine: return 1
-    case .euclid: return 2
-    case .dot: return 3
-    case .manhattan: return 4
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .unknownDistance
+        case 1: self = .cosine
+        case 2: self = .euclid
+        case 3: self = .dot
+        case 4: self = .manhattan
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_Distance] = [
-    .unknownDistance,
-    .cosine,
-    .euclid,
-    .dot,
-    .manhattan,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .unknownDistance: return 0
+        case .cosine: return 1
+        case .euclid: return 2
+        case .dot: return 3
+        case .manhattan: return 4
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_Distance] = [
+        .unknownDistance,
+        .cosine,
+        .euclid,
+        .dot,
+        .manhattan,
+    ]
 
 }
 
 nonisolated enum Qdrant_QuantizationType: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case unknownQuantization // = 0
-  case int8 // = 1
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case unknownQuantization  // = 0
+    case int8  // = 1
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .unknownQuantization
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .unknownQuantization
-    case 1: self = .int8
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .unknownQuantization
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .unknownQuantization: return 0
-    case .int8: return 1
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .unknownQuantization
+        case 1: self = .int8
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_QuantizationType] = [
-    .unknownQuantization,
-    .int8,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .unknownQuantization: return 0
+        case .int8: return 1
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_QuantizationType] = [
+        .unknownQuantization,
+        .int8,
+    ]
 
 }
 
 nonisolated enum Qdrant_CompressionRatio: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case x4 // = 0
-  case x8 // = 1
-  case x16 // = 2
-  case x32 // = 3
-  case x64 // = 4
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case x4  // = 0
+    case x8  // = 1
+    case x16  // = 2
+    case x32  // = 3
+    case x64  // = 4
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .x4
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .x4
-    case 1: self = .x8
-    case 2: self = .x16
-    case 3: self = .x32
-    case 4: self = .x64
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .x4
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .x4: return 0
-    case .x8: return 1
-    case .x16: return 2
-    case .x32: return 3
-    case .x64: return 4
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .x4
+        case 1: self = .x8
+        case 2: self = .x16
+        case 3: self = .x32
+        case 4: self = .x64
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_CompressionRatio] = [
-    .x4,
-    .x8,
-    .x16,
-    .x32,
-    .x64,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .x4: return 0
+        case .x8: return 1
+        case .x16: return 2
+        case .x32: return 3
+        case .x64: return 4
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_CompressionRatio] = [
+        .x4,
+        .x8,
+        .x16,
+        .x32,
+        .x64,
+    ]
 
 }
 
 nonisolated enum Qdrant_PayloadSchemaType: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case unknownType // = 0
-  case keyword // = 1
-  case integer // = 2
-  case float // = 3
-  case geo // = 4
-  case text // = 5
-  case bool // = 6
-  case datetime // = 7
-  case uuid // = 8
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case unknownType  // = 0
+    case keyword  // = 1
+    case integer  // = 2
+    case float  // = 3
+    case geo  // = 4
+    case text  // = 5
+    case bool  // = 6
+    case datetime  // = 7
+    case uuid  // = 8
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .unknownType
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .unknownType
-    case 1: self = .keyword
-    case 2: self = .integer
-    case 3: self = .float
-    case 4: self = .geo
-    case 5: self = .text
-    case 6: self = .bool
-    case 7: self = .datetime
-    case 8: self = .uuid
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .unknownType
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .unknownType: return 0
-    case .keyword: return 1
-    case .integer: return 2
-    case .float: return 3
-    case .geo: return 4
-    case .text: return 5
-    case .bool: return 6
-    case .datetime: return 7
-    case .uuid: return 8
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .unknownType
+        case 1: self = .keyword
+        case 2: self = .integer
+        case 3: self = .float
+        case 4: self = .geo
+        case 5: self = .text
+        case 6: self = .bool
+        case 7: self = .datetime
+        case 8: self = .uuid
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_PayloadSchemaType] = [
-    .unknownType,
-    .keyword,
-    .integer,
-    .float,
-    .geo,
-    .text,
-    .bool,
-    .datetime,
-    .uuid,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .unknownType: return 0
+        case .keyword: return 1
+        case .integer: return 2
+        case .float: return 3
+        case .geo: return 4
+        case .text: return 5
+        case .bool: return 6
+        case .datetime: return 7
+        case .uuid: return 8
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_PayloadSchemaType] = [
+        .unknownType,
+        .keyword,
+        .integer,
+        .float,
+        .geo,
+        .text,
+        .bool,
+        .datetime,
+        .uuid,
+    ]
 
 }
 
 nonisolated enum Qdrant_WriteOrderingType: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case weak // = 0
-  case medium // = 1
-  case strong // = 2
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case weak  // = 0
+    case medium  // = 1
+    case strong  // = 2
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .weak
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .weak
-    case 1: self = .medium
-    case 2: self = .strong
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .weak
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .weak: return 0
-    case .medium: return 1
-    case .strong: return 2
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .weak
+        case 1: self = .medium
+        case 2: self = .strong
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_WriteOrderingType] = [
-    .weak,
-    .medium,
-    .strong,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .weak: return 0
+        case .medium: return 1
+        case .strong: return 2
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_WriteOrderingType] = [
+        .weak,
+        .medium,
+        .strong,
+    ]
 
 }
 
 nonisolated enum Qdrant_ReadConsistencyType: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case all // = 0
-  case majority // = 1
-  case quorum // = 2
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case all  // = 0
+    case majority  // = 1
+    case quorum  // = 2
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .all
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .all
-    case 1: self = .majority
-    case 2: self = .quorum
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .all
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .all: return 0
-    case .majority: return 1
-    case .quorum: return 2
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .all
+        case 1: self = .majority
+        case 2: self = .quorum
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_ReadConsistencyType] = [
-    .all,
-    .majority,
-    .quorum,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .all: return 0
+        case .majority: return 1
+        case .quorum: return 2
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_ReadConsistencyType] = [
+        .all,
+        .majority,
+        .quorum,
+    ]
 
 }
 
 nonisolated enum Qdrant_UpdateStatus: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case unknownUpdateStatus // = 0
-  case acknowledged // = 1
-  case completed // = 2
-  case clockRejected // = 3
-  case waitTimeout // = 4
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case unknownUpdateStatus  // = 0
+    case acknowledged  // = 1
+    case completed  // = 2
+    case clockRejected  // = 3
+    case waitTimeout  // = 4
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .unknownUpdateStatus
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .unknownUpdateStatus
-    case 1: self = .acknowledged
-    case 2: self = .completed
-    case 3: self = .clockRejected
-    case 4: self = .waitTimeout
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .unknownUpdateStatus
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .unknownUpdateStatus: return 0
-    case .acknowledged: return 1
-    case .completed: return 2
-    case .clockRejected: return 3
-    case .waitTimeout: return 4
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .unknownUpdateStatus
+        case 1: self = .acknowledged
+        case 2: self = .completed
+        case 3: self = .clockRejected
+        case 4: self = .waitTimeout
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_UpdateStatus] = [
-    .unknownUpdateStatus,
-    .acknowledged,
-    .completed,
-    .clockRejected,
-    .waitTimeout,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .unknownUpdateStatus: return 0
+        case .acknowledged: return 1
+        case .completed: return 2
+        case .clockRejected: return 3
+        case .waitTimeout: return 4
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_UpdateStatus] = [
+        .unknownUpdateStatus,
+        .acknowledged,
+        .completed,
+        .clockRejected,
+        .waitTimeout,
+    ]
 
 }
 
 nonisolated enum Qdrant_FieldType: SwiftProtobuf.Enum, Swift.CaseIterable {
-  typealias RawValue = Int
-  case keyword // = 0
-  case integer // = 1
-  case float // = 2
-  case geo // = 3
-  case text // = 4
-  case bool // = 5
-  case datetime // = 6
-  case uuid // = 7
-  case UNRECOGNIZED(Int)
+    typealias RawValue = Int
+    case keyword  // = 0
+    case integer  // = 1
+    case float  // = 2
+    case geo  // = 3
+    case text  // = 4
+    case bool  // = 5
+    case datetime  // = 6
+    case uuid  // = 7
+    case UNRECOGNIZED(Int)
 
-  init() {
-    self = .keyword
-  }
-
-  init?(rawValue: Int) {
-    switch rawValue {
-    case 0: self = .keyword
-    case 1: self = .integer
-    case 2: self = .float
-    case 3: self = .geo
-    case 4: self = .text
-    case 5: self = .bool
-    case 6: self = .datetime
-    case 7: self = .uuid
-    default: self = .UNRECOGNIZED(rawValue)
+    init() {
+        self = .keyword
     }
-  }
 
-  var rawValue: Int {
-    switch self {
-    case .keyword: return 0
-    case .integer: return 1
-    case .float: return 2
-    case .geo: return 3
-    case .text: return 4
-    case .bool: return 5
-    case .datetime: return 6
-    case .uuid: return 7
-    case .UNRECOGNIZED(let i): return i
+    init?(rawValue: Int) {
+        switch rawValue {
+        case 0: self = .keyword
+        case 1: self = .integer
+        case 2: self = .float
+        case 3: self = .geo
+        case 4: self = .text
+        case 5: self = .bool
+        case 6: self = .datetime
+        case 7: self = .uuid
+        default: self = .UNRECOGNIZED(rawValue)
+        }
     }
-  }
 
-  // The compiler won't synthesize support with the UNRECOGNIZED case.
-  static let allCases: [Qdrant_FieldType] = [
-    .keyword,
-    .integer,
-    .float,
-    .geo,
-    .text,
-    .bool,
-    .datetime,
-    .uuid,
-  ]
+    var rawValue: Int {
+        switch self {
+        case .keyword: return 0
+        case .integer: return 1
+        case .float: return 2
+        case .geo: return 3
+        case .text: return 4
+        case .bool: return 5
+        case .datetime: return 6
+        case .uuid: return 7
+        case .UNRECOGNIZED(let i): return i
+        }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    static let allCases: [Qdrant_FieldType] = [
+        .keyword,
+        .integer,
+        .float,
+        .geo,
+        .text,
+        .bool,
+        .datetime,
+        .uuid,
+    ]
 
 }
 
 nonisolated struct Qdrant_Struct: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var fields: Dictionary<String,Qdrant_Value> = [:]
+    var fields: Dictionary<String, Qdrant_Value> = [:]
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_ListValue: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var values: [Qdrant_Value] = []
+    var values: [Qdrant_Value] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_Value: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var kind: Qdrant_Value.OneOf_Kind? = nil
+    var kind: Qdrant_Value.OneOf_Kind? = nil
 
-  var nullValue: Qdrant_NullValue {
-    get {
-      if case .nullValue(let v)? = kind {return v}
-      return .nullValue
+    var nullValue: Qdrant_NullValue {
+        get {
+            if case .nullValue(let v)? = kind { return v }
+            return .nullValue
+        }
+        set { kind = .nullValue(newValue) }
     }
-    set {kind = .nullValue(newValue)}
-  }
 
-  var doubleValue: Double {
-    get {
-      if case .doubleValue(let v)? = kind {return v}
-      return 0
+    var doubleValue: Double {
+        get {
+            if case .doubleValue(let v)? = kind { return v }
+            return 0
+        }
+        set { kind = .doubleValue(newValue) }
     }
-    set {kind = .doubleValue(newValue)}
-  }
 
-  var integerValue: Int64 {
-    get {
-      if case .integerValue(let v)? = kind {return v}
-      return 0
+    var integerValue: Int64 {
+        get {
+            if case .integerValue(let v)? = kind { return v }
+            return 0
+        }
+        set { kind = .integerValue(newValue) }
     }
-    set {kind = .integerValue(newValue)}
-  }
 
-  var stringValue: String {
-    get {
-      if case .stringValue(let v)? = kind {return v}
-      return String()
+    var stringValue: String {
+        get {
+            if case .stringValue(let v)? = kind { return v }
+            return String()
+        }
+        set { kind = .stringValue(newValue) }
     }
-    set {kind = .stringValue(newValue)}
-  }
 
-  var boolValue: Bool {
-    get {
-      if case .boolValue(let v)? = kind {return v}
-      return false
+    var boolValue: Bool {
+        get {
+            if case .boolValue(let v)? = kind { return v }
+            return false
+        }
+        set { kind = .boolValue(newValue) }
     }
-    set {kind = .boolValue(newValue)}
-  }
 
-  var structValue: Qdrant_Struct {
-    get {
-      if case .structValue(let v)? = kind {return v}
-      return Qdrant_Struct()
+    var structValue: Qdrant_Struct {
+        get {
+            if case .structValue(let v)? = kind { return v }
+            return Qdrant_Struct()
+        }
+        set { kind = .structValue(newValue) }
     }
-    set {kind = .structValue(newValue)}
-  }
 
-  var listValue: Qdrant_ListValue {
-    get {
-      if case .listValue(let v)? = kind {return v}
-      return Qdrant_ListValue()
+    var listValue: Qdrant_ListValue {
+        get {
+            if case .listValue(let v)? = kind { return v }
+            return Qdrant_ListValue()
+        }
+        set { kind = .listValue(newValue) }
     }
-    set {kind = .listValue(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Kind: Equatable, Sendable {
-    case nullValue(Qdrant_NullValue)
-    case doubleValue(Double)
-    case integerValue(Int64)
-    case stringValue(String)
-    case boolValue(Bool)
-    case structValue(Qdrant_Struct)
-    case listValue(Qdrant_ListValue)
+    nonisolated enum OneOf_Kind: Equatable, Sendable {
+        case nullValue(Qdrant_NullValue)
+        case doubleValue(Double)
+        case integerValue(Int64)
+        case stringValue(String)
+        case boolValue(Bool)
+        case structValue(Qdrant_Struct)
+        case listValue(Qdrant_ListValue)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_HnswConfigDiff: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var m: UInt64 {
-    get {_m ?? 0}
-    set {_m = newValue}
-  }
-  /// Returns true if `m` has been explicitly set.
-  var hasM: Bool {self._m != nil}
-  /// Clears the value of `m`. Subsequent reads from it will return its default value.
-  mutating func clearM() {self._m = nil}
+    var m: UInt64 {
+        get { _m ?? 0 }
+        set { _m = newValue }
+    }
+    /// Returns true if `m` has been explicitly set.
+    var hasM: Bool { self._m != nil }
+    /// Clears the value of `m`. Subsequent reads from it will return its default value.
+    mutating func clearM() { self._m = nil }
 
-  var efConstruct: UInt64 {
-    get {_efConstruct ?? 0}
-    set {_efConstruct = newValue}
-  }
-  /// Returns true if `efConstruct` has been explicitly set.
-  var hasEfConstruct: Bool {self._efConstruct != nil}
-  /// Clears the value of `efConstruct`. Subsequent reads from it will return its default value.
-  mutating func clearEfConstruct() {self._efConstruct = nil}
+    var efConstruct: UInt64 {
+        get { _efConstruct ?? 0 }
+        set { _efConstruct = newValue }
+    }
+    /// Returns true if `efConstruct` has been explicitly set.
+    var hasEfConstruct: Bool { self._efConstruct != nil }
+    /// Clears the value of `efConstruct`. Subsequent reads from it will return its default value.
+    mutating func clearEfConstruct() { self._efConstruct = nil }
 
-  var payloadM: UInt64 {
-    get {_payloadM ?? 0}
-    set {_payloadM = newValue}
-  }
-  /// Returns true if `payloadM` has been explicitly set.
-  var hasPayloadM: Bool {self._payloadM != nil}
-  /// Clears the value of `payloadM`. Subsequent reads from it will return its default value.
-  mutating func clearPayloadM() {self._payloadM = nil}
+    var payloadM: UInt64 {
+        get { _payloadM ?? 0 }
+        set { _payloadM = newValue }
+    }
+    /// Returns true if `payloadM` has been explicitly set.
+    var hasPayloadM: Bool { self._payloadM != nil }
+    /// Clears the value of `payloadM`. Subsequent reads from it will return its default value.
+    mutating func clearPayloadM() { self._payloadM = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _m: UInt64? = nil
-  fileprivate var _efConstruct: UInt64? = nil
-  fileprivate var _payloadM: UInt64? = nil
+    fileprivate var _m: UInt64? = nil
+    fileprivate var _efConstruct: UInt64? = nil
+    fileprivate var _payloadM: UInt64? = nil
 }
 
 nonisolated struct Qdrant_ScalarQuantization: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var type: Qdrant_QuantizationType = .unknownQuantization
+    var type: Qdrant_QuantizationType = .unknownQuantization
 
-  var quantile: Float {
-    get {_quantile ?? 0}
-    set {_quantile = newValue}
-  }
-  /// Returns true if `quantile` has been explicitly set.
-  var hasQuantile: Bool {self._quantile != nil}
-  /// Clears the value of `quantile`. Subsequent reads from it will return its default value.
-  mutating func clearQuantile() {self._quantile = nil}
+    var quantile: Float {
+        get { _quantile ?? 0 }
+        set { _quantile = newValue }
+    }
+    /// Returns true if `quantile` has been explicitly set.
+    var hasQuantile: Bool { self._quantile != nil }
+    /// Clears the value of `quantile`. Subsequent reads from it will return its default value.
+    mutating func clearQuantile() { self._quantile = nil }
 
-  var alwaysRam: Bool {
-    get {_alwaysRam ?? false}
-    set {_alwaysRam = newValue}
-  }
-  /// Returns true if `alwaysRam` has been explicitly set.
-  var hasAlwaysRam: Bool {self._alwaysRam != nil}
-  /// Clears the value of `alwaysRam`. Subsequent reads from it will return its default value.
-  mutating func clearAlwaysRam() {self._alwaysRam = nil}
+    var alwaysRam: Bool {
+        get { _alwaysRam ?? false }
+        set { _alwaysRam = newValue }
+    }
+    /// Returns true if `alwaysRam` has been explicitly set.
+    var hasAlwaysRam: Bool { self._alwaysRam != nil }
+    /// Clears the value of `alwaysRam`. Subsequent reads from it will return its default value.
+    mutating func clearAlwaysRam() { self._alwaysRam = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _quantile: Float? = nil
-  fileprivate var _alwaysRam: Bool? = nil
+    fileprivate var _quantile: Float? = nil
+    fileprivate var _alwaysRam: Bool? = nil
 }
 
 nonisolated struct Qdrant_ProductQuantization: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var compression: Qdrant_CompressionRatio = .x4
+    var compression: Qdrant_CompressionRatio = .x4
 
-  var alwaysRam: Bool {
-    get {_alwaysRam ?? false}
-    set {_alwaysRam = newValue}
-  }
-  /// Returns true if `alwaysRam` has been explicitly set.
-  var hasAlwaysRam: Bool {self._alwaysRam != nil}
-  /// Clears the value of `alwaysRam`. Subsequent reads from it will return its default value.
-  mutating func clearAlwaysRam() {self._alwaysRam = nil}
+    var alwaysRam: Bool {
+        get { _alwaysRam ?? false }
+        set { _alwaysRam = newValue }
+    }
+    /// Returns true if `alwaysRam` has been explicitly set.
+    var hasAlwaysRam: Bool { self._alwaysRam != nil }
+    /// Clears the value of `alwaysRam`. Subsequent reads from it will return its default value.
+    mutating func clearAlwaysRam() { self._alwaysRam = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _alwaysRam: Bool? = nil
+    fileprivate var _alwaysRam: Bool? = nil
 }
 
 nonisolated struct Qdrant_BinaryQuantization: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var alwaysRam: Bool {
-    get {_alwaysRam ?? false}
-    set {_alwaysRam = newValue}
-  }
-  /// Returns true if `alwaysRam` has been explicitly set.
-  var hasAlwaysRam: Bool {self._alwaysRam != nil}
-  /// Clears the value of `alwaysRam`. Subsequent reads from it will return its default value.
-  mutating func clearAlwaysRam() {self._alwaysRam = nil}
+    var alwaysRam: Bool {
+        get { _alwaysRam ?? false }
+        set { _alwaysRam = newValue }
+    }
+    /// Returns true if `alwaysRam` has been explicitly set.
+    var hasAlwaysRam: Bool { self._alwaysRam != nil }
+    /// Clears the value of `alwaysRam`. Subsequent reads from it will return its default value.
+    mutating func clearAlwaysRam() { self._alwaysRam = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _alwaysRam: Bool? = nil
+    fileprivate var _alwaysRam: Bool? = nil
 }
 
 nonisolated struct Qdrant_QuantizationConfig: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var quantization: Qdrant_QuantizationConfig.OneOf_Quantization? = nil
+    var quantization: Qdrant_QuantizationConfig.OneOf_Quantization? = nil
 
-  var scalar: Qdrant_ScalarQuantization {
-    get {
-      if case .scalar(let v)? = quantization {return v}
-      return Qdrant_ScalarQuantization()
+    var scalar: Qdrant_ScalarQuantization {
+        get {
+            if case .scalar(let v)? = quantization { return v }
+            return Qdrant_ScalarQuantization()
+        }
+        set { quantization = .scalar(newValue) }
     }
-    set {quantization = .scalar(newValue)}
-  }
 
-  var product: Qdrant_ProductQuantization {
-    get {
-      if case .product(let v)? = quantization {return v}
-      return Qdrant_ProductQuantization()
+    var product: Qdrant_ProductQuantization {
+        get {
+            if case .product(let v)? = quantization { return v }
+            return Qdrant_ProductQuantization()
+        }
+        set { quantization = .product(newValue) }
     }
-    set {quantization = .product(newValue)}
-  }
 
-  var binary: Qdrant_BinaryQuantization {
-    get {
-      if case .binary(let v)? = quantization {return v}
-      return Qdrant_BinaryQuantization()
+    var binary: Qdrant_BinaryQuantization {
+        get {
+            if case .binary(let v)? = quantization { return v }
+            return Qdrant_BinaryQuantization()
+        }
+        set { quantization = .binary(newValue) }
     }
-    set {quantization = .binary(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Quantization: Equatable, Sendable {
-    case scalar(Qdrant_ScalarQuantization)
-    case product(Qdrant_ProductQuantization)
-    case binary(Qdrant_BinaryQuantization)
+    nonisolated enum OneOf_Quantization: Equatable, Sendable {
+        case scalar(Qdrant_ScalarQuantization)
+        case product(Qdrant_ProductQuantization)
+        case binary(Qdrant_BinaryQuantization)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_MultiVectorConfig: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_VectorParams: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var size: UInt64 = 0
+    var size: UInt64 = 0
 
-  var distance: Qdrant_Distance = .unknownDistance
+    var distance: Qdrant_Distance = .unknownDistance
 
-  var onDisk: Bool {
-    get {_onDisk ?? false}
-    set {_onDisk = newValue}
-  }
-  /// Returns true if `onDisk` has been explicitly set.
-  var hasOnDisk: Bool {self._onDisk != nil}
-  /// Clears the value of `onDisk`. Subsequent reads from it will return its default value.
-  mutating func clearOnDisk() {self._onDisk = nil}
+    var onDisk: Bool {
+        get { _onDisk ?? false }
+        set { _onDisk = newValue }
+    }
+    /// Returns true if `onDisk` has been explicitly set.
+    var hasOnDisk: Bool { self._onDisk != nil }
+    /// Clears the value of `onDisk`. Subsequent reads from it will return its default value.
+    mutating func clearOnDisk() { self._onDisk = nil }
 
-  var multivectorConfig: Qdrant_MultiVectorConfig {
-    get {_multivectorConfig ?? Qdrant_MultiVectorConfig()}
-    set {_multivectorConfig = newValue}
-  }
-  /// Returns true if `multivectorConfig` has been explicitly set.
-  var hasMultivectorConfig: Bool {self._multivectorConfig != nil}
-  /// Clears the value of `multivectorConfig`. Subsequent reads from it will return its default value.
-  mutating func clearMultivectorConfig() {self._multivectorConfig = nil}
+    var multivectorConfig: Qdrant_MultiVectorConfig {
+        get { _multivectorConfig ?? Qdrant_MultiVectorConfig() }
+        set { _multivectorConfig = newValue }
+    }
+    /// Returns true if `multivectorConfig` has been explicitly set.
+    var hasMultivectorConfig: Bool { self._multivectorConfig != nil }
+    /// Clears the value of `multivectorConfig`. Subsequent reads from it will return its default value.
+    mutating func clearMultivectorConfig() { self._multivectorConfig = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _onDisk: Bool? = nil
-  fileprivate var _multivectorConfig: Qdrant_MultiVectorConfig? = nil
+    fileprivate var _onDisk: Bool? = nil
+    fileprivate var _multivectorConfig: Qdrant_MultiVectorConfig? = nil
 }
 
 nonisolated struct Qdrant_VectorParamsMap: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var map: Dictionary<String,Qdrant_VectorParams> = [:]
+    var map: Dictionary<String, Qdrant_VectorParams> = [:]
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_VectorsConfig: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var config: Qdrant_VectorsConfig.OneOf_Config? = nil
+    var config: Qdrant_VectorsConfig.OneOf_Config? = nil
 
-  var params: Qdrant_VectorParams {
-    get {
-      if case .params(let v)? = config {return v}
-      return Qdrant_VectorParams()
+    var params: Qdrant_VectorParams {
+        get {
+            if case .params(let v)? = config { return v }
+            return Qdrant_VectorParams()
+        }
+        set { config = .params(newValue) }
     }
-    set {config = .params(newValue)}
-  }
 
-  var paramsMap: Qdrant_VectorParamsMap {
-    get {
-      if case .paramsMap(let v)? = config {return v}
-      return Qdrant_VectorParamsMap()
+    var paramsMap: Qdrant_VectorParamsMap {
+        get {
+            if case .paramsMap(let v)? = config { return v }
+            return Qdrant_VectorParamsMap()
+        }
+        set { config = .paramsMap(newValue) }
     }
-    set {config = .paramsMap(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Config: Equatable, Sendable {
-    case params(Qdrant_VectorParams)
-    case paramsMap(Qdrant_VectorParamsMap)
+    nonisolated enum OneOf_Config: Equatable, Sendable {
+        case params(Qdrant_VectorParams)
+        case paramsMap(Qdrant_VectorParamsMap)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_StrictModeConfig: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var enabled: Bool {
-    get {_enabled ?? false}
-    set {_enabled = newValue}
-  }
-  /// Returns true if `enabled` has been explicitly set.
-  var hasEnabled: Bool {self._enabled != nil}
-  /// Clears the value of `enabled`. Subsequent reads from it will return its default value.
-  mutating func clearEnabled() {self._enabled = nil}
+    var enabled: Bool {
+        get { _enabled ?? false }
+        set { _enabled = newValue }
+    }
+    /// Returns true if `enabled` has been explicitly set.
+    var hasEnabled: Bool { self._enabled != nil }
+    /// Clears the value of `enabled`. Subsequent reads from it will return its default value.
+    mutating func clearEnabled() { self._enabled = nil }
 
-  var maxQueryLimit: UInt32 {
-    get {_maxQueryLimit ?? 0}
-    set {_maxQueryLimit = newValue}
-  }
-  /// Returns true if `maxQueryLimit` has been explicitly set.
-  var hasMaxQueryLimit: Bool {self._maxQueryLimit != nil}
-  /// Clears the value of `maxQueryLimit`. Subsequent reads from it will return its default value.
-  mutating func clearMaxQueryLimit() {self._maxQueryLimit = nil}
+    var maxQueryLimit: UInt32 {
+        get { _maxQueryLimit ?? 0 }
+        set { _maxQueryLimit = newValue }
+    }
+    /// Returns true if `maxQueryLimit` has been explicitly set.
+    var hasMaxQueryLimit: Bool { self._maxQueryLimit != nil }
+    /// Clears the value of `maxQueryLimit`. Subsequent reads from it will return its default value.
+    mutating func clearMaxQueryLimit() { self._maxQueryLimit = nil }
 
-  var searchAllowExact: Bool {
-    get {_searchAllowExact ?? false}
-    set {_searchAllowExact = newValue}
-  }
-  /// Returns true if `searchAllowExact` has been explicitly set.
-  var hasSearchAllowExact: Bool {self._searchAllowExact != nil}
-  /// Clears the value of `searchAllowExact`. Subsequent reads from it will return its default value.
-  mutating func clearSearchAllowExact() {self._searchAllowExact = nil}
+    var searchAllowExact: Bool {
+        get { _searchAllowExact ?? false }
+        set { _searchAllowExact = newValue }
+    }
+    /// Returns true if `searchAllowExact` has been explicitly set.
+    var hasSearchAllowExact: Bool { self._searchAllowExact != nil }
+    /// Clears the value of `searchAllowExact`. Subsequent reads from it will return its default value.
+    mutating func clearSearchAllowExact() { self._searchAllowExact = nil }
 
-  var upsertMaxBatchsize: UInt64 {
-    get {_upsertMaxBatchsize ?? 0}
-    set {_upsertMaxBatchsize = newValue}
-  }
-  /// Returns true if `upsertMaxBatchsize` has been explicitly set.
-  var hasUpsertMaxBatchsize: Bool {self._upsertMaxBatchsize != nil}
-  /// Clears the value of `upsertMaxBatchsize`. Subsequent reads from it will return its default value.
-  mutating func clearUpsertMaxBatchsize() {self._upsertMaxBatchsize = nil}
+    var upsertMaxBatchsize: UInt64 {
+        get { _upsertMaxBatchsize ?? 0 }
+        set { _upsertMaxBatchsize = newValue }
+    }
+    /// Returns true if `upsertMaxBatchsize` has been explicitly set.
+    var hasUpsertMaxBatchsize: Bool { self._upsertMaxBatchsize != nil }
+    /// Clears the value of `upsertMaxBatchsize`. Subsequent reads from it will return its default value.
+    mutating func clearUpsertMaxBatchsize() { self._upsertMaxBatchsize = nil }
 
-  var searchMaxBatchsize: UInt64 {
-    get {_searchMaxBatchsize ?? 0}
-    set {_searchMaxBatchsize = newValue}
-  }
-  /// Returns true if `searchMaxBatchsize` has been explicitly set.
-  var hasSearchMaxBatchsize: Bool {self._searchMaxBatchsize != nil}
-  /// Clears the value of `searchMaxBatchsize`. Subsequent reads from it will return its default value.
-  mutating func clearSearchMaxBatchsize() {self._searchMaxBatchsize = nil}
+    var searchMaxBatchsize: UInt64 {
+        get { _searchMaxBatchsize ?? 0 }
+        set { _searchMaxBatchsize = newValue }
+    }
+    /// Returns true if `searchMaxBatchsize` has been explicitly set.
+    var hasSearchMaxBatchsize: Bool { self._searchMaxBatchsize != nil }
+    /// Clears the value of `searchMaxBatchsize`. Subsequent reads from it will return its default value.
+    mutating func clearSearchMaxBatchsize() { self._searchMaxBatchsize = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _enabled: Bool? = nil
-  fileprivate var _maxQueryLimit: UInt32? = nil
-  fileprivate var _searchAllowExact: Bool? = nil
-  fileprivate var _upsertMaxBatchsize: UInt64? = nil
-  fileprivate var _searchMaxBatchsize: UInt64? = nil
+    fileprivate var _enabled: Bool? = nil
+    fileprivate var _maxQueryLimit: UInt32? = nil
+    fileprivate var _searchAllowExact: Bool? = nil
+    fileprivate var _upsertMaxBatchsize: UInt64? = nil
+    fileprivate var _searchMaxBatchsize: UInt64? = nil
 }
 
 nonisolated struct Qdrant_CreateCollection: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var hnswConfig: Qdrant_HnswConfigDiff {
-    get {_hnswConfig ?? Qdrant_HnswConfigDiff()}
-    set {_hnswConfig = newValue}
-  }
-  /// Returns true if `hnswConfig` has been explicitly set.
-  var hasHnswConfig: Bool {self._hnswConfig != nil}
-  /// Clears the value of `hnswConfig`. Subsequent reads from it will return its default value.
-  mutating func clearHnswConfig() {self._hnswConfig = nil}
+    var hnswConfig: Qdrant_HnswConfigDiff {
+        get { _hnswConfig ?? Qdrant_HnswConfigDiff() }
+        set { _hnswConfig = newValue }
+    }
+    /// Returns true if `hnswConfig` has been explicitly set.
+    var hasHnswConfig: Bool { self._hnswConfig != nil }
+    /// Clears the value of `hnswConfig`. Subsequent reads from it will return its default value.
+    mutating func clearHnswConfig() { self._hnswConfig = nil }
 
-  var shardNumber: UInt32 {
-    get {_shardNumber ?? 0}
-    set {_shardNumber = newValue}
-  }
-  /// Returns true if `shardNumber` has been explicitly set.
-  var hasShardNumber: Bool {self._shardNumber != nil}
-  /// Clears the value of `shardNumber`. Subsequent reads from it will return its default value.
-  mutating func clearShardNumber() {self._shardNumber = nil}
+    var shardNumber: UInt32 {
+        get { _shardNumber ?? 0 }
+        set { _shardNumber = newValue }
+    }
+    /// Returns true if `shardNumber` has been explicitly set.
+    var hasShardNumber: Bool { self._shardNumber != nil }
+    /// Clears the value of `shardNumber`. Subsequent reads from it will return its default value.
+    mutating func clearShardNumber() { self._shardNumber = nil }
 
-  var onDiskPayload: Bool {
-    get {_onDiskPayload ?? false}
-    set {_onDiskPayload = newValue}
-  }
-  /// Returns true if `onDiskPayload` has been explicitly set.
-  var hasOnDiskPayload: Bool {self._onDiskPayload != nil}
-  /// Clears the value of `onDiskPayload`. Subsequent reads from it will return its default value.
-  mutating func clearOnDiskPayload() {self._onDiskPayload = nil}
+    var onDiskPayload: Bool {
+        get { _onDiskPayload ?? false }
+        set { _onDiskPayload = newValue }
+    }
+    /// Returns true if `onDiskPayload` has been explicitly set.
+    var hasOnDiskPayload: Bool { self._onDiskPayload != nil }
+    /// Clears the value of `onDiskPayload`. Subsequent reads from it will return its default value.
+    mutating func clearOnDiskPayload() { self._onDiskPayload = nil }
 
-  var vectorsConfig: Qdrant_VectorsConfig {
-    get {_vectorsConfig ?? Qdrant_VectorsConfig()}
-    set {_vectorsConfig = newValue}
-  }
-  /// Returns true if `vectorsConfig` has been explicitly set.
-  var hasVectorsConfig: Bool {self._vectorsConfig != nil}
-  /// Clears the value of `vectorsConfig`. Subsequent reads from it will return its default value.
-  mutating func clearVectorsConfig() {self._vectorsConfig = nil}
+    var vectorsConfig: Qdrant_VectorsConfig {
+        get { _vectorsConfig ?? Qdrant_VectorsConfig() }
+        set { _vectorsConfig = newValue }
+    }
+    /// Returns true if `vectorsConfig` has been explicitly set.
+    var hasVectorsConfig: Bool { self._vectorsConfig != nil }
+    /// Clears the value of `vectorsConfig`. Subsequent reads from it will return its default value.
+    mutating func clearVectorsConfig() { self._vectorsConfig = nil }
 
-  var replicationFactor: UInt32 {
-    get {_replicationFactor ?? 0}
-    set {_replicationFactor = newValue}
-  }
-  /// Returns true if `replicationFactor` has been explicitly set.
-  var hasReplicationFactor: Bool {self._replicationFactor != nil}
-  /// Clears the value of `replicationFactor`. Subsequent reads from it will return its default value.
-  mutating func clearReplicationFactor() {self._replicationFactor = nil}
+    var replicationFactor: UInt32 {
+        get { _replicationFactor ?? 0 }
+        set { _replicationFactor = newValue }
+    }
+    /// Returns true if `replicationFactor` has been explicitly set.
+    var hasReplicationFactor: Bool { self._replicationFactor != nil }
+    /// Clears the value of `replicationFactor`. Subsequent reads from it will return its default value.
+    mutating func clearReplicationFactor() { self._replicationFactor = nil }
 
-  var writeConsistencyFactor: UInt32 {
-    get {_writeConsistencyFactor ?? 0}
-    set {_writeConsistencyFactor = newValue}
-  }
-  /// Returns true if `writeConsistencyFactor` has been explicitly set.
-  var hasWriteConsistencyFactor: Bool {self._writeConsistencyFactor != nil}
-  /// Clears the value of `writeConsistencyFactor`. Subsequent reads from it will return its default value.
-  mutating func clearWriteConsistencyFactor() {self._writeConsistencyFactor = nil}
+    var writeConsistencyFactor: UInt32 {
+        get { _writeConsistencyFactor ?? 0 }
+        set { _writeConsistencyFactor = newValue }
+    }
+    /// Returns true if `writeConsistencyFactor` has been explicitly set.
+    var hasWriteConsistencyFactor: Bool { self._writeConsistencyFactor != nil }
+    /// Clears the value of `writeConsistencyFactor`. Subsequent reads from it will return its default value.
+    mutating func clearWriteConsistencyFactor() { self._writeConsistencyFactor = nil }
 
-  var quantizationConfig: Qdrant_QuantizationConfig {
-    get {_quantizationConfig ?? Qdrant_QuantizationConfig()}
-    set {_quantizationConfig = newValue}
-  }
-  /// Returns true if `quantizationConfig` has been explicitly set.
-  var hasQuantizationConfig: Bool {self._quantizationConfig != nil}
-  /// Clears the value of `quantizationConfig`. Subsequent reads from it will return its default value.
-  mutating func clearQuantizationConfig() {self._quantizationConfig = nil}
+    var quantizationConfig: Qdrant_QuantizationConfig {
+        get { _quantizationConfig ?? Qdrant_QuantizationConfig() }
+        set { _quantizationConfig = newValue }
+    }
+    /// Returns true if `quantizationConfig` has been explicitly set.
+    var hasQuantizationConfig: Bool { self._quantizationConfig != nil }
+    /// Clears the value of `quantizationConfig`. Subsequent reads from it will return its default value.
+    mutating func clearQuantizationConfig() { self._quantizationConfig = nil }
 
-  var metadata: Dictionary<String,Qdrant_Value> = [:]
+    var metadata: Dictionary<String, Qdrant_Value> = [:]
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _hnswConfig: Qdrant_HnswConfigDiff? = nil
-  fileprivate var _shardNumber: UInt32? = nil
-  fileprivate var _onDiskPayload: Bool? = nil
-  fileprivate var _vectorsConfig: Qdrant_VectorsConfig? = nil
-  fileprivate var _replicationFactor: UInt32? = nil
-  fileprivate var _writeConsistencyFactor: UInt32? = nil
-  fileprivate var _quantizationConfig: Qdrant_QuantizationConfig? = nil
+    fileprivate var _hnswConfig: Qdrant_HnswConfigDiff? = nil
+    fileprivate var _shardNumber: UInt32? = nil
+    fileprivate var _onDiskPayload: Bool? = nil
+    fileprivate var _vectorsConfig: Qdrant_VectorsConfig? = nil
+    fileprivate var _replicationFactor: UInt32? = nil
+    fileprivate var _writeConsistencyFactor: UInt32? = nil
+    fileprivate var _quantizationConfig: Qdrant_QuantizationConfig? = nil
 }
 
 nonisolated struct Qdrant_DeleteCollection: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_CollectionOperationResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var result: Bool = false
+    var result: Bool = false
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_ListCollectionsRequest: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_CollectionDescription: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var name: String = String()
+    var name: String = String()
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_ListCollectionsResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collections: [Qdrant_CollectionDescription] = []
+    var collections: [Qdrant_CollectionDescription] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_GetCollectionInfoRequest: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_CollectionParams: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var vectorsConfig: Qdrant_VectorsConfig {
-    get {_vectorsConfig ?? Qdrant_VectorsConfig()}
-    set {_vectorsConfig = newValue}
-  }
-  /// Returns true if `vectorsConfig` has been explicitly set.
-  var hasVectorsConfig: Bool {self._vectorsConfig != nil}
-  /// Clears the value of `vectorsConfig`. Subsequent reads from it will return its default value.
-  mutating func clearVectorsConfig() {self._vectorsConfig = nil}
+    var vectorsConfig: Qdrant_VectorsConfig {
+        get { _vectorsConfig ?? Qdrant_VectorsConfig() }
+        set { _vectorsConfig = newValue }
+    }
+    /// Returns true if `vectorsConfig` has been explicitly set.
+    var hasVectorsConfig: Bool { self._vectorsConfig != nil }
+    /// Clears the value of `vectorsConfig`. Subsequent reads from it will return its default value.
+    mutating func clearVectorsConfig() { self._vectorsConfig = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _vectorsConfig: Qdrant_VectorsConfig? = nil
+    fileprivate var _vectorsConfig: Qdrant_VectorsConfig? = nil
 }
 
 nonisolated struct Qdrant_CollectionConfig: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var params: Qdrant_CollectionParams {
-    get {_params ?? Qdrant_CollectionParams()}
-    set {_params = newValue}
-  }
-  /// Returns true if `params` has been explicitly set.
-  var hasParams: Bool {self._params != nil}
-  /// Clears the value of `params`. Subsequent reads from it will return its default value.
-  mutating func clearParams() {self._params = nil}
+    var params: Qdrant_CollectionParams {
+        get { _params ?? Qdrant_CollectionParams() }
+        set { _params = newValue }
+    }
+    /// Returns true if `params` has been explicitly set.
+    var hasParams: Bool { self._params != nil }
+    /// Clears the value of `params`. Subsequent reads from it will return its default value.
+    mutating func clearParams() { self._params = nil }
 
-  var strictModeConfig: Qdrant_StrictModeConfig {
-    get {_strictModeConfig ?? Qdrant_StrictModeConfig()}
-    set {_strictModeConfig = newValue}
-  }
-  /// Returns true if `strictModeConfig` has been explicitly set.
-  var hasStrictModeConfig: Bool {self._strictModeConfig != nil}
-  /// Clears the value of `strictModeConfig`. Subsequent reads from it will return its default value.
-  mutating func clearStrictModeConfig() {self._strictModeConfig = nil}
+    var strictModeConfig: Qdrant_StrictModeConfig {
+        get { _strictModeConfig ?? Qdrant_StrictModeConfig() }
+        set { _strictModeConfig = newValue }
+    }
+    /// Returns true if `strictModeConfig` has been explicitly set.
+    var hasStrictModeConfig: Bool { self._strictModeConfig != nil }
+    /// Clears the value of `strictModeConfig`. Subsequent reads from it will return its default value.
+    mutating func clearStrictModeConfig() { self._strictModeConfig = nil }
 
-  var metadata: Dictionary<String,Qdrant_Value> = [:]
+    var metadata: Dictionary<String, Qdrant_Value> = [:]
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _params: Qdrant_CollectionParams? = nil
-  fileprivate var _strictModeConfig: Qdrant_StrictModeConfig? = nil
+    fileprivate var _params: Qdrant_CollectionParams? = nil
+    fileprivate var _strictModeConfig: Qdrant_StrictModeConfig? = nil
 }
 
 nonisolated struct Qdrant_PayloadSchemaInfo: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var dataType: Qdrant_PayloadSchemaType = .unknownType
+    var dataType: Qdrant_PayloadSchemaType = .unknownType
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_CollectionInfo: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var config: Qdrant_CollectionConfig {
-    get {_config ?? Qdrant_CollectionConfig()}
-    set {_config = newValue}
-  }
-  /// Returns true if `config` has been explicitly set.
-  var hasConfig: Bool {self._config != nil}
-  /// Clears the value of `config`. Subsequent reads from it will return its default value.
-  mutating func clearConfig() {self._config = nil}
+    var config: Qdrant_CollectionConfig {
+        get { _config ?? Qdrant_CollectionConfig() }
+        set { _config = newValue }
+    }
+    /// Returns true if `config` has been explicitly set.
+    var hasConfig: Bool { self._config != nil }
+    /// Clears the value of `config`. Subsequent reads from it will return its default value.
+    mutating func clearConfig() { self._config = nil }
 
-  var payloadSchema: Dictionary<String,Qdrant_PayloadSchemaInfo> = [:]
+    var payloadSchema: Dictionary<String, Qdrant_PayloadSchemaInfo> = [:]
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _config: Qdrant_CollectionConfig? = nil
+    fileprivate var _config: Qdrant_CollectionConfig? = nil
 }
 
 nonisolated struct Qdrant_GetCollectionInfoResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var result: Qdrant_CollectionInfo {
-    get {_result ?? Qdrant_CollectionInfo()}
-    set {_result = newValue}
-  }
-  /// Returns true if `result` has been explicitly set.
-  var hasResult: Bool {self._result != nil}
-  /// Clears the value of `result`. Subsequent reads from it will return its default value.
-  mutating func clearResult() {self._result = nil}
+    var result: Qdrant_CollectionInfo {
+        get { _result ?? Qdrant_CollectionInfo() }
+        set { _result = newValue }
+    }
+    /// Returns true if `result` has been explicitly set.
+    var hasResult: Bool { self._result != nil }
+    /// Clears the value of `result`. Subsequent reads from it will return its default value.
+    mutating func clearResult() { self._result = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _result: Qdrant_CollectionInfo? = nil
+    fileprivate var _result: Qdrant_CollectionInfo? = nil
 }
 
 nonisolated struct Qdrant_PointId: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var pointIDOptions: Qdrant_PointId.OneOf_PointIDOptions? = nil
+    var pointIDOptions: Qdrant_PointId.OneOf_PointIDOptions? = nil
 
-  var num: UInt64 {
-    get {
-      if case .num(let v)? = pointIDOptions {return v}
-      return 0
+    var num: UInt64 {
+        get {
+            if case .num(let v)? = pointIDOptions { return v }
+            return 0
+        }
+        set { pointIDOptions = .num(newValue) }
     }
-    set {pointIDOptions = .num(newValue)}
-  }
 
-  var uuid: String {
-    get {
-      if case .uuid(let v)? = pointIDOptions {return v}
-      return String()
+    var uuid: String {
+        get {
+            if case .uuid(let v)? = pointIDOptions { return v }
+            return String()
+        }
+        set { pointIDOptions = .uuid(newValue) }
     }
-    set {pointIDOptions = .uuid(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_PointIDOptions: Equatable, Sendable {
-    case num(UInt64)
-    case uuid(String)
+    nonisolated enum OneOf_PointIDOptions: Equatable, Sendable {
+        case num(UInt64)
+        case uuid(String)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_DenseVector: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var data: [Float] = []
+    var data: [Float] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_Vector: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var vector: Qdrant_Vector.OneOf_Vector? = nil
+    var vector: Qdrant_Vector.OneOf_Vector? = nil
 
-  var dense: Qdrant_DenseVector {
-    get {
-      if case .dense(let v)? = vector {return v}
-      return Qdrant_DenseVector()
+    var dense: Qdrant_DenseVector {
+        get {
+            if case .dense(let v)? = vector { return v }
+            return Qdrant_DenseVector()
+        }
+        set { vector = .dense(newValue) }
     }
-    set {vector = .dense(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Vector: Equatable, Sendable {
-    case dense(Qdrant_DenseVector)
+    nonisolated enum OneOf_Vector: Equatable, Sendable {
+        case dense(Qdrant_DenseVector)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_Vectors: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var vectorsOptions: Qdrant_Vectors.OneOf_VectorsOptions? = nil
+    var vectorsOptions: Qdrant_Vectors.OneOf_VectorsOptions? = nil
 
-  var vector: Qdrant_Vector {
-    get {
-      if case .vector(let v)? = vectorsOptions {return v}
-      return Qdrant_Vector()
+    var vector: Qdrant_Vector {
+        get {
+            if case .vector(let v)? = vectorsOptions { return v }
+            return Qdrant_Vector()
+        }
+        set { vectorsOptions = .vector(newValue) }
     }
-    set {vectorsOptions = .vector(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_VectorsOptions: Equatable, Sendable {
-    case vector(Qdrant_Vector)
+    nonisolated enum OneOf_VectorsOptions: Equatable, Sendable {
+        case vector(Qdrant_Vector)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_PointStruct: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var id: Qdrant_PointId {
-    get {_id ?? Qdrant_PointId()}
-    set {_id = newValue}
-  }
-  /// Returns true if `id` has been explicitly set.
-  var hasID: Bool {self._id != nil}
-  /// Clears the value of `id`. Subsequent reads from it will return its default value.
-  mutating func clearID() {self._id = nil}
+    var id: Qdrant_PointId {
+        get { _id ?? Qdrant_PointId() }
+        set { _id = newValue }
+    }
+    /// Returns true if `id` has been explicitly set.
+    var hasID: Bool { self._id != nil }
+    /// Clears the value of `id`. Subsequent reads from it will return its default value.
+    mutating func clearID() { self._id = nil }
 
-  var payload: Dictionary<String,Qdrant_Value> = [:]
+    var payload: Dictionary<String, Qdrant_Value> = [:]
 
-  var vectors: Qdrant_Vectors {
-    get {_vectors ?? Qdrant_Vectors()}
-    set {_vectors = newValue}
-  }
-  /// Returns true if `vectors` has been explicitly set.
-  var hasVectors: Bool {self._vectors != nil}
-  /// Clears the value of `vectors`. Subsequent reads from it will return its default value.
-  mutating func clearVectors() {self._vectors = nil}
+    var vectors: Qdrant_Vectors {
+        get { _vectors ?? Qdrant_Vectors() }
+        set { _vectors = newValue }
+    }
+    /// Returns true if `vectors` has been explicitly set.
+    var hasVectors: Bool { self._vectors != nil }
+    /// Clears the value of `vectors`. Subsequent reads from it will return its default value.
+    mutating func clearVectors() { self._vectors = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _id: Qdrant_PointId? = nil
-  fileprivate var _vectors: Qdrant_Vectors? = nil
+    fileprivate var _id: Qdrant_PointId? = nil
+    fileprivate var _vectors: Qdrant_Vectors? = nil
 }
 
 /// Servers fill `dense`; older ones fill `data`.
 nonisolated struct Qdrant_VectorOutput: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var data: [Float] = []
+    var data: [Float] = []
 
-  var vector: Qdrant_VectorOutput.OneOf_Vector? = nil
+    var vector: Qdrant_VectorOutput.OneOf_Vector? = nil
 
-  var dense: Qdrant_DenseVector {
-    get {
-      if case .dense(let v)? = vector {return v}
-      return Qdrant_DenseVector()
+    var dense: Qdrant_DenseVector {
+        get {
+            if case .dense(let v)? = vector { return v }
+            return Qdrant_DenseVector()
+        }
+        set { vector = .dense(newValue) }
     }
-    set {vector = .dense(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Vector: Equatable, Sendable {
-    case dense(Qdrant_DenseVector)
+    nonisolated enum OneOf_Vector: Equatable, Sendable {
+        case dense(Qdrant_DenseVector)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_VectorsOutput: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var vectorsOptions: Qdrant_VectorsOutput.OneOf_VectorsOptions? = nil
+    var vectorsOptions: Qdrant_VectorsOutput.OneOf_VectorsOptions? = nil
 
-  var vector: Qdrant_VectorOutput {
-    get {
-      if case .vector(let v)? = vectorsOptions {return v}
-      return Qdrant_VectorOutput()
+    var vector: Qdrant_VectorOutput {
+        get {
+            if case .vector(let v)? = vectorsOptions { return v }
+            return Qdrant_VectorOutput()
+        }
+        set { vectorsOptions = .vector(newValue) }
     }
-    set {vectorsOptions = .vector(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_VectorsOptions: Equatable, Sendable {
-    case vector(Qdrant_VectorOutput)
+    nonisolated enum OneOf_VectorsOptions: Equatable, Sendable {
+        case vector(Qdrant_VectorOutput)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_PointsIdsList: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var ids: [Qdrant_PointId] = []
+    var ids: [Qdrant_PointId] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_PointsSelector: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var pointsSelectorOneOf: Qdrant_PointsSelector.OneOf_PointsSelectorOneOf? = nil
+    var pointsSelectorOneOf: Qdrant_PointsSelector.OneOf_PointsSelectorOneOf? = nil
 
-  var points: Qdrant_PointsIdsList {
-    get {
-      if case .points(let v)? = pointsSelectorOneOf {return v}
-      return Qdrant_PointsIdsList()
+    var points: Qdrant_PointsIdsList {
+        get {
+            if case .points(let v)? = pointsSelectorOneOf { return v }
+            return Qdrant_PointsIdsList()
+        }
+        set { pointsSelectorOneOf = .points(newValue) }
     }
-    set {pointsSelectorOneOf = .points(newValue)}
-  }
 
-  var filter: Qdrant_Filter {
-    get {
-      if case .filter(let v)? = pointsSelectorOneOf {return v}
-      return Qdrant_Filter()
+    var filter: Qdrant_Filter {
+        get {
+            if case .filter(let v)? = pointsSelectorOneOf { return v }
+            return Qdrant_Filter()
+        }
+        set { pointsSelectorOneOf = .filter(newValue) }
     }
-    set {pointsSelectorOneOf = .filter(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_PointsSelectorOneOf: Equatable, Sendable {
-    case points(Qdrant_PointsIdsList)
-    case filter(Qdrant_Filter)
+    nonisolated enum OneOf_PointsSelectorOneOf: Equatable, Sendable {
+        case points(Qdrant_PointsIdsList)
+        case filter(Qdrant_Filter)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_PayloadIncludeSelector: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var fields: [String] = []
+    var fields: [String] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_WithPayloadSelector: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var selectorOptions: Qdrant_WithPayloadSelector.OneOf_SelectorOptions? = nil
+    var selectorOptions: Qdrant_WithPayloadSelector.OneOf_SelectorOptions? = nil
 
-  var enable: Bool {
-    get {
-      if case .enable(let v)? = selectorOptions {return v}
-      return false
+    var enable: Bool {
+        get {
+            if case .enable(let v)? = selectorOptions { return v }
+            return false
+        }
+        set { selectorOptions = .enable(newValue) }
     }
-    set {selectorOptions = .enable(newValue)}
-  }
 
-  var include: Qdrant_PayloadIncludeSelector {
-    get {
-      if case .include(let v)? = selectorOptions {return v}
-      return Qdrant_PayloadIncludeSelector()
+    var include: Qdrant_PayloadIncludeSelector {
+        get {
+            if case .include(let v)? = selectorOptions { return v }
+            return Qdrant_PayloadIncludeSelector()
+        }
+        set { selectorOptions = .include(newValue) }
     }
-    set {selectorOptions = .include(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_SelectorOptions: Equatable, Sendable {
-    case enable(Bool)
-    case include(Qdrant_PayloadIncludeSelector)
+    nonisolated enum OneOf_SelectorOptions: Equatable, Sendable {
+        case enable(Bool)
+        case include(Qdrant_PayloadIncludeSelector)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_WithVectorsSelector: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var selectorOptions: Qdrant_WithVectorsSelector.OneOf_SelectorOptions? = nil
+    var selectorOptions: Qdrant_WithVectorsSelector.OneOf_SelectorOptions? = nil
 
-  var enable: Bool {
-    get {
-      if case .enable(let v)? = selectorOptions {return v}
-      return false
+    var enable: Bool {
+        get {
+            if case .enable(let v)? = selectorOptions { return v }
+            return false
+        }
+        set { selectorOptions = .enable(newValue) }
     }
-    set {selectorOptions = .enable(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_SelectorOptions: Equatable, Sendable {
-    case enable(Bool)
+    nonisolated enum OneOf_SelectorOptions: Equatable, Sendable {
+        case enable(Bool)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_WriteOrdering: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var type: Qdrant_WriteOrderingType = .weak
+    var type: Qdrant_WriteOrderingType = .weak
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_ReadConsistency: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var value: Qdrant_ReadConsistency.OneOf_Value? = nil
+    var value: Qdrant_ReadConsistency.OneOf_Value? = nil
 
-  var type: Qdrant_ReadConsistencyType {
-    get {
-      if case .type(let v)? = value {return v}
-      return .all
+    var type: Qdrant_ReadConsistencyType {
+        get {
+            if case .type(let v)? = value { return v }
+            return .all
+        }
+        set { value = .type(newValue) }
     }
-    set {value = .type(newValue)}
-  }
 
-  var factor: UInt64 {
-    get {
-      if case .factor(let v)? = value {return v}
-      return 0
+    var factor: UInt64 {
+        get {
+            if case .factor(let v)? = value { return v }
+            return 0
+        }
+        set { value = .factor(newValue) }
     }
-    set {value = .factor(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Value: Equatable, Sendable {
-    case type(Qdrant_ReadConsistencyType)
-    case factor(UInt64)
+    nonisolated enum OneOf_Value: Equatable, Sendable {
+        case type(Qdrant_ReadConsistencyType)
+        case factor(UInt64)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_UpsertPoints: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var wait: Bool {
-    get {_wait ?? false}
-    set {_wait = newValue}
-  }
-  /// Returns true if `wait` has been explicitly set.
-  var hasWait: Bool {self._wait != nil}
-  /// Clears the value of `wait`. Subsequent reads from it will return its default value.
-  mutating func clearWait() {self._wait = nil}
+    var wait: Bool {
+        get { _wait ?? false }
+        set { _wait = newValue }
+    }
+    /// Returns true if `wait` has been explicitly set.
+    var hasWait: Bool { self._wait != nil }
+    /// Clears the value of `wait`. Subsequent reads from it will return its default value.
+    mutating func clearWait() { self._wait = nil }
 
-  var points: [Qdrant_PointStruct] = []
+    var points: [Qdrant_PointStruct] = []
 
-  var ordering: Qdrant_WriteOrdering {
-    get {_ordering ?? Qdrant_WriteOrdering()}
-    set {_ordering = newValue}
-  }
-  /// Returns true if `ordering` has been explicitly set.
-  var hasOrdering: Bool {self._ordering != nil}
-  /// Clears the value of `ordering`. Subsequent reads from it will return its default value.
-  mutating func clearOrdering() {self._ordering = nil}
+    var ordering: Qdrant_WriteOrdering {
+        get { _ordering ?? Qdrant_WriteOrdering() }
+        set { _ordering = newValue }
+    }
+    /// Returns true if `ordering` has been explicitly set.
+    var hasOrdering: Bool { self._ordering != nil }
+    /// Clears the value of `ordering`. Subsequent reads from it will return its default value.
+    mutating func clearOrdering() { self._ordering = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _wait: Bool? = nil
-  fileprivate var _ordering: Qdrant_WriteOrdering? = nil
+    fileprivate var _wait: Bool? = nil
+    fileprivate var _ordering: Qdrant_WriteOrdering? = nil
 }
 
 nonisolated struct Qdrant_DeletePoints: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var wait: Bool {
-    get {_wait ?? false}
-    set {_wait = newValue}
-  }
-  /// Returns true if `wait` has been explicitly set.
-  var hasWait: Bool {self._wait != nil}
-  /// Clears the value of `wait`. Subsequent reads from it will return its default value.
-  mutating func clearWait() {self._wait = nil}
+    var wait: Bool {
+        get { _wait ?? false }
+        set { _wait = newValue }
+    }
+    /// Returns true if `wait` has been explicitly set.
+    var hasWait: Bool { self._wait != nil }
+    /// Clears the value of `wait`. Subsequent reads from it will return its default value.
+    mutating func clearWait() { self._wait = nil }
 
-  var points: Qdrant_PointsSelector {
-    get {_points ?? Qdrant_PointsSelector()}
-    set {_points = newValue}
-  }
-  /// Returns true if `points` has been explicitly set.
-  var hasPoints: Bool {self._points != nil}
-  /// Clears the value of `points`. Subsequent reads from it will return its default value.
-  mutating func clearPoints() {self._points = nil}
+    var points: Qdrant_PointsSelector {
+        get { _points ?? Qdrant_PointsSelector() }
+        set { _points = newValue }
+    }
+    /// Returns true if `points` has been explicitly set.
+    var hasPoints: Bool { self._points != nil }
+    /// Clears the value of `points`. Subsequent reads from it will return its default value.
+    mutating func clearPoints() { self._points = nil }
 
-  var ordering: Qdrant_WriteOrdering {
-    get {_ordering ?? Qdrant_WriteOrdering()}
-    set {_ordering = newValue}
-  }
-  /// Returns true if `ordering` has been explicitly set.
-  var hasOrdering: Bool {self._ordering != nil}
-  /// Clears the value of `ordering`. Subsequent reads from it will return its default value.
-  mutating func clearOrdering() {self._ordering = nil}
+    var ordering: Qdrant_WriteOrdering {
+        get { _ordering ?? Qdrant_WriteOrdering() }
+        set { _ordering = newValue }
+    }
+    /// Returns true if `ordering` has been explicitly set.
+    var hasOrdering: Bool { self._ordering != nil }
+    /// Clears the value of `ordering`. Subsequent reads from it will return its default value.
+    mutating func clearOrdering() { self._ordering = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _wait: Bool? = nil
-  fileprivate var _points: Qdrant_PointsSelector? = nil
-  fileprivate var _ordering: Qdrant_WriteOrdering? = nil
+    fileprivate var _wait: Bool? = nil
+    fileprivate var _points: Qdrant_PointsSelector? = nil
+    fileprivate var _ordering: Qdrant_WriteOrdering? = nil
 }
 
 nonisolated struct Qdrant_UpdateResult: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var status: Qdrant_UpdateStatus = .unknownUpdateStatus
+    var status: Qdrant_UpdateStatus = .unknownUpdateStatus
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_PointsOperationResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var result: Qdrant_UpdateResult {
-    get {_result ?? Qdrant_UpdateResult()}
-    set {_result = newValue}
-  }
-  /// Returns true if `result` has been explicitly set.
-  var hasResult: Bool {self._result != nil}
-  /// Clears the value of `result`. Subsequent reads from it will return its default value.
-  mutating func clearResult() {self._result = nil}
+    var result: Qdrant_UpdateResult {
+        get { _result ?? Qdrant_UpdateResult() }
+        set { _result = newValue }
+    }
+    /// Returns true if `result` has been explicitly set.
+    var hasResult: Bool { self._result != nil }
+    /// Clears the value of `result`. Subsequent reads from it will return its default value.
+    mutating func clearResult() { self._result = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _result: Qdrant_UpdateResult? = nil
+    fileprivate var _result: Qdrant_UpdateResult? = nil
 }
 
 nonisolated struct Qdrant_RetrievedPoint: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var id: Qdrant_PointId {
-    get {_id ?? Qdrant_PointId()}
-    set {_id = newValue}
-  }
-  /// Returns true if `id` has been explicitly set.
-  var hasID: Bool {self._id != nil}
-  /// Clears the value of `id`. Subsequent reads from it will return its default value.
-  mutating func clearID() {self._id = nil}
+    var id: Qdrant_PointId {
+        get { _id ?? Qdrant_PointId() }
+        set { _id = newValue }
+    }
+    /// Returns true if `id` has been explicitly set.
+    var hasID: Bool { self._id != nil }
+    /// Clears the value of `id`. Subsequent reads from it will return its default value.
+    mutating func clearID() { self._id = nil }
 
-  var payload: Dictionary<String,Qdrant_Value> = [:]
+    var payload: Dictionary<String, Qdrant_Value> = [:]
 
-  var vectors: Qdrant_VectorsOutput {
-    get {_vectors ?? Qdrant_VectorsOutput()}
-    set {_vectors = newValue}
-  }
-  /// Returns true if `vectors` has been explicitly set.
-  var hasVectors: Bool {self._vectors != nil}
-  /// Clears the value of `vectors`. Subsequent reads from it will return its default value.
-  mutating func clearVectors() {self._vectors = nil}
+    var vectors: Qdrant_VectorsOutput {
+        get { _vectors ?? Qdrant_VectorsOutput() }
+        set { _vectors = newValue }
+    }
+    /// Returns true if `vectors` has been explicitly set.
+    var hasVectors: Bool { self._vectors != nil }
+    /// Clears the value of `vectors`. Subsequent reads from it will return its default value.
+    mutating func clearVectors() { self._vectors = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _id: Qdrant_PointId? = nil
-  fileprivate var _vectors: Qdrant_VectorsOutput? = nil
+    fileprivate var _id: Qdrant_PointId? = nil
+    fileprivate var _vectors: Qdrant_VectorsOutput? = nil
 }
 
 nonisolated struct Qdrant_GetPoints: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var ids: [Qdrant_PointId] = []
+    var ids: [Qdrant_PointId] = []
 
-  var withPayload: Qdrant_WithPayloadSelector {
-    get {_withPayload ?? Qdrant_WithPayloadSelector()}
-    set {_withPayload = newValue}
-  }
-  /// Returns true if `withPayload` has been explicitly set.
-  var hasWithPayload: Bool {self._withPayload != nil}
-  /// Clears the value of `withPayload`. Subsequent reads from it will return its default value.
-  mutating func clearWithPayload() {self._withPayload = nil}
+    var withPayload: Qdrant_WithPayloadSelector {
+        get { _withPayload ?? Qdrant_WithPayloadSelector() }
+        set { _withPayload = newValue }
+    }
+    /// Returns true if `withPayload` has been explicitly set.
+    var hasWithPayload: Bool { self._withPayload != nil }
+    /// Clears the value of `withPayload`. Subsequent reads from it will return its default value.
+    mutating func clearWithPayload() { self._withPayload = nil }
 
-  var withVectors: Qdrant_WithVectorsSelector {
-    get {_withVectors ?? Qdrant_WithVectorsSelector()}
-    set {_withVectors = newValue}
-  }
-  /// Returns true if `withVectors` has been explicitly set.
-  var hasWithVectors: Bool {self._withVectors != nil}
-  /// Clears the value of `withVectors`. Subsequent reads from it will return its default value.
-  mutating func clearWithVectors() {self._withVectors = nil}
+    var withVectors: Qdrant_WithVectorsSelector {
+        get { _withVectors ?? Qdrant_WithVectorsSelector() }
+        set { _withVectors = newValue }
+    }
+    /// Returns true if `withVectors` has been explicitly set.
+    var hasWithVectors: Bool { self._withVectors != nil }
+    /// Clears the value of `withVectors`. Subsequent reads from it will return its default value.
+    mutating func clearWithVectors() { self._withVectors = nil }
 
-  var readConsistency: Qdrant_ReadConsistency {
-    get {_readConsistency ?? Qdrant_ReadConsistency()}
-    set {_readConsistency = newValue}
-  }
-  /// Returns true if `readConsistency` has been explicitly set.
-  var hasReadConsistency: Bool {self._readConsistency != nil}
-  /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
-  mutating func clearReadConsistency() {self._readConsistency = nil}
+    var readConsistency: Qdrant_ReadConsistency {
+        get { _readConsistency ?? Qdrant_ReadConsistency() }
+        set { _readConsistency = newValue }
+    }
+    /// Returns true if `readConsistency` has been explicitly set.
+    var hasReadConsistency: Bool { self._readConsistency != nil }
+    /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
+    mutating func clearReadConsistency() { self._readConsistency = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _withPayload: Qdrant_WithPayloadSelector? = nil
-  fileprivate var _withVectors: Qdrant_WithVectorsSelector? = nil
-  fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
+    fileprivate var _withPayload: Qdrant_WithPayloadSelector? = nil
+    fileprivate var _withVectors: Qdrant_WithVectorsSelector? = nil
+    fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
 }
 
 nonisolated struct Qdrant_GetResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var result: [Qdrant_RetrievedPoint] = []
+    var result: [Qdrant_RetrievedPoint] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_ScrollPoints: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var filter: Qdrant_Filter {
-    get {_filter ?? Qdrant_Filter()}
-    set {_filter = newValue}
-  }
-  /// Returns true if `filter` has been explicitly set.
-  var hasFilter: Bool {self._filter != nil}
-  /// Clears the value of `filter`. Subsequent reads from it will return its default value.
-  mutating func clearFilter() {self._filter = nil}
+    var filter: Qdrant_Filter {
+        get { _filter ?? Qdrant_Filter() }
+        set { _filter = newValue }
+    }
+    /// Returns true if `filter` has been explicitly set.
+    var hasFilter: Bool { self._filter != nil }
+    /// Clears the value of `filter`. Subsequent reads from it will return its default value.
+    mutating func clearFilter() { self._filter = nil }
 
-  var offset: Qdrant_PointId {
-    get {_offset ?? Qdrant_PointId()}
-    set {_offset = newValue}
-  }
-  /// Returns true if `offset` has been explicitly set.
-  var hasOffset: Bool {self._offset != nil}
-  /// Clears the value of `offset`. Subsequent reads from it will return its default value.
-  mutating func clearOffset() {self._offset = nil}
+    var offset: Qdrant_PointId {
+        get { _offset ?? Qdrant_PointId() }
+        set { _offset = newValue }
+    }
+    /// Returns true if `offset` has been explicitly set.
+    var hasOffset: Bool { self._offset != nil }
+    /// Clears the value of `offset`. Subsequent reads from it will return its default value.
+    mutating func clearOffset() { self._offset = nil }
 
-  var limit: UInt32 {
-    get {_limit ?? 0}
-    set {_limit = newValue}
-  }
-  /// Returns true if `limit` has been explicitly set.
-  var hasLimit: Bool {self._limit != nil}
-  /// Clears the value of `limit`. Subsequent reads from it will return its default value.
-  mutating func clearLimit() {self._limit = nil}
+    var limit: UInt32 {
+        get { _limit ?? 0 }
+        set { _limit = newValue }
+    }
+    /// Returns true if `limit` has been explicitly set.
+    var hasLimit: Bool { self._limit != nil }
+    /// Clears the value of `limit`. Subsequent reads from it will return its default value.
+    mutating func clearLimit() { self._limit = nil }
 
-  var withPayload: Qdrant_WithPayloadSelector {
-    get {_withPayload ?? Qdrant_WithPayloadSelector()}
-    set {_withPayload = newValue}
-  }
-  /// Returns true if `withPayload` has been explicitly set.
-  var hasWithPayload: Bool {self._withPayload != nil}
-  /// Clears the value of `withPayload`. Subsequent reads from it will return its default value.
-  mutating func clearWithPayload() {self._withPayload = nil}
+    var withPayload: Qdrant_WithPayloadSelector {
+        get { _withPayload ?? Qdrant_WithPayloadSelector() }
+        set { _withPayload = newValue }
+    }
+    /// Returns true if `withPayload` has been explicitly set.
+    var hasWithPayload: Bool { self._withPayload != nil }
+    /// Clears the value of `withPayload`. Subsequent reads from it will return its default value.
+    mutating func clearWithPayload() { self._withPayload = nil }
 
-  var withVectors: Qdrant_WithVectorsSelector {
-    get {_withVectors ?? Qdrant_WithVectorsSelector()}
-    set {_withVectors = newValue}
-  }
-  /// Returns true if `withVectors` has been explicitly set.
-  var hasWithVectors: Bool {self._withVectors != nil}
-  /// Clears the value of `withVectors`. Subsequent reads from it will return its default value.
-  mutating func clearWithVectors() {self._withVectors = nil}
+    var withVectors: Qdrant_WithVectorsSelector {
+        get { _withVectors ?? Qdrant_WithVectorsSelector() }
+        set { _withVectors = newValue }
+    }
+    /// Returns true if `withVectors` has been explicitly set.
+    var hasWithVectors: Bool { self._withVectors != nil }
+    /// Clears the value of `withVectors`. Subsequent reads from it will return its default value.
+    mutating func clearWithVectors() { self._withVectors = nil }
 
-  var readConsistency: Qdrant_ReadConsistency {
-    get {_readConsistency ?? Qdrant_ReadConsistency()}
-    set {_readConsistency = newValue}
-  }
-  /// Returns true if `readConsistency` has been explicitly set.
-  var hasReadConsistency: Bool {self._readConsistency != nil}
-  /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
-  mutating func clearReadConsistency() {self._readConsistency = nil}
+    var readConsistency: Qdrant_ReadConsistency {
+        get { _readConsistency ?? Qdrant_ReadConsistency() }
+        set { _readConsistency = newValue }
+    }
+    /// Returns true if `readConsistency` has been explicitly set.
+    var hasReadConsistency: Bool { self._readConsistency != nil }
+    /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
+    mutating func clearReadConsistency() { self._readConsistency = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _filter: Qdrant_Filter? = nil
-  fileprivate var _offset: Qdrant_PointId? = nil
-  fileprivate var _limit: UInt32? = nil
-  fileprivate var _withPayload: Qdrant_WithPayloadSelector? = nil
-  fileprivate var _withVectors: Qdrant_WithVectorsSelector? = nil
-  fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
+    fileprivate var _filter: Qdrant_Filter? = nil
+    fileprivate var _offset: Qdrant_PointId? = nil
+    fileprivate var _limit: UInt32? = nil
+    fileprivate var _withPayload: Qdrant_WithPayloadSelector? = nil
+    fileprivate var _withVectors: Qdrant_WithVectorsSelector? = nil
+    fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
 }
 
 nonisolated struct Qdrant_ScrollResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var nextPageOffset: Qdrant_PointId {
-    get {_nextPageOffset ?? Qdrant_PointId()}
-    set {_nextPageOffset = newValue}
-  }
-  /// Returns true if `nextPageOffset` has been explicitly set.
-  var hasNextPageOffset: Bool {self._nextPageOffset != nil}
-  /// Clears the value of `nextPageOffset`. Subsequent reads from it will return its default value.
-  mutating func clearNextPageOffset() {self._nextPageOffset = nil}
+    var nextPageOffset: Qdrant_PointId {
+        get { _nextPageOffset ?? Qdrant_PointId() }
+        set { _nextPageOffset = newValue }
+    }
+    /// Returns true if `nextPageOffset` has been explicitly set.
+    var hasNextPageOffset: Bool { self._nextPageOffset != nil }
+    /// Clears the value of `nextPageOffset`. Subsequent reads from it will return its default value.
+    mutating func clearNextPageOffset() { self._nextPageOffset = nil }
 
-  var result: [Qdrant_RetrievedPoint] = []
+    var result: [Qdrant_RetrievedPoint] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _nextPageOffset: Qdrant_PointId? = nil
+    fileprivate var _nextPageOffset: Qdrant_PointId? = nil
 }
 
 nonisolated struct Qdrant_CountPoints: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var filter: Qdrant_Filter {
-    get {_filter ?? Qdrant_Filter()}
-    set {_filter = newValue}
-  }
-  /// Returns true if `filter` has been explicitly set.
-  var hasFilter: Bool {self._filter != nil}
-  /// Clears the value of `filter`. Subsequent reads from it will return its default value.
-  mutating func clearFilter() {self._filter = nil}
+    var filter: Qdrant_Filter {
+        get { _filter ?? Qdrant_Filter() }
+        set { _filter = newValue }
+    }
+    /// Returns true if `filter` has been explicitly set.
+    var hasFilter: Bool { self._filter != nil }
+    /// Clears the value of `filter`. Subsequent reads from it will return its default value.
+    mutating func clearFilter() { self._filter = nil }
 
-  var exact: Bool {
-    get {_exact ?? false}
-    set {_exact = newValue}
-  }
-  /// Returns true if `exact` has been explicitly set.
-  var hasExact: Bool {self._exact != nil}
-  /// Clears the value of `exact`. Subsequent reads from it will return its default value.
-  mutating func clearExact() {self._exact = nil}
+    var exact: Bool {
+        get { _exact ?? false }
+        set { _exact = newValue }
+    }
+    /// Returns true if `exact` has been explicitly set.
+    var hasExact: Bool { self._exact != nil }
+    /// Clears the value of `exact`. Subsequent reads from it will return its default value.
+    mutating func clearExact() { self._exact = nil }
 
-  var readConsistency: Qdrant_ReadConsistency {
-    get {_readConsistency ?? Qdrant_ReadConsistency()}
-    set {_readConsistency = newValue}
-  }
-  /// Returns true if `readConsistency` has been explicitly set.
-  var hasReadConsistency: Bool {self._readConsistency != nil}
-  /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
-  mutating func clearReadConsistency() {self._readConsistency = nil}
+    var readConsistency: Qdrant_ReadConsistency {
+        get { _readConsistency ?? Qdrant_ReadConsistency() }
+        set { _readConsistency = newValue }
+    }
+    /// Returns true if `readConsistency` has been explicitly set.
+    var hasReadConsistency: Bool { self._readConsistency != nil }
+    /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
+    mutating func clearReadConsistency() { self._readConsistency = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _filter: Qdrant_Filter? = nil
-  fileprivate var _exact: Bool? = nil
-  fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
+    fileprivate var _filter: Qdrant_Filter? = nil
+    fileprivate var _exact: Bool? = nil
+    fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
 }
 
 nonisolated struct Qdrant_CountResult: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var count: UInt64 = 0
+    var count: UInt64 = 0
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_CountResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var result: Qdrant_CountResult {
-    get {_result ?? Qdrant_CountResult()}
-    set {_result = newValue}
-  }
-  /// Returns true if `result` has been explicitly set.
-  var hasResult: Bool {self._result != nil}
-  /// Clears the value of `result`. Subsequent reads from it will return its default value.
-  mutating func clearResult() {self._result = nil}
+    var result: Qdrant_CountResult {
+        get { _result ?? Qdrant_CountResult() }
+        set { _result = newValue }
+    }
+    /// Returns true if `result` has been explicitly set.
+    var hasResult: Bool { self._result != nil }
+    /// Clears the value of `result`. Subsequent reads from it will return its default value.
+    mutating func clearResult() { self._result = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _result: Qdrant_CountResult? = nil
+    fileprivate var _result: Qdrant_CountResult? = nil
 }
 
 nonisolated struct Qdrant_QuantizationSearchParams: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var ignore: Bool {
-    get {_ignore ?? false}
-    set {_ignore = newValue}
-  }
-  /// Returns true if `ignore` has been explicitly set.
-  var hasIgnore: Bool {self._ignore != nil}
-  /// Clears the value of `ignore`. Subsequent reads from it will return its default value.
-  mutating func clearIgnore() {self._ignore = nil}
+    var ignore: Bool {
+        get { _ignore ?? false }
+        set { _ignore = newValue }
+    }
+    /// Returns true if `ignore` has been explicitly set.
+    var hasIgnore: Bool { self._ignore != nil }
+    /// Clears the value of `ignore`. Subsequent reads from it will return its default value.
+    mutating func clearIgnore() { self._ignore = nil }
 
-  var rescore: Bool {
-    get {_rescore ?? false}
-    set {_rescore = newValue}
-  }
-  /// Returns true if `rescore` has been explicitly set.
-  var hasRescore: Bool {self._rescore != nil}
-  /// Clears the value of `rescore`. Subsequent reads from it will return its default value.
-  mutating func clearRescore() {self._rescore = nil}
+    var rescore: Bool {
+        get { _rescore ?? false }
+        set { _rescore = newValue }
+    }
+    /// Returns true if `rescore` has been explicitly set.
+    var hasRescore: Bool { self._rescore != nil }
+    /// Clears the value of `rescore`. Subsequent reads from it will return its default value.
+    mutating func clearRescore() { self._rescore = nil }
 
-  var oversampling: Double {
-    get {_oversampling ?? 0}
-    set {_oversampling = newValue}
-  }
-  /// Returns true if `oversampling` has been explicitly set.
-  var hasOversampling: Bool {self._oversampling != nil}
-  /// Clears the value of `oversampling`. Subsequent reads from it will return its default value.
-  mutating func clearOversampling() {self._oversampling = nil}
+    var oversampling: Double {
+        get { _oversampling ?? 0 }
+        set { _oversampling = newValue }
+    }
+    /// Returns true if `oversampling` has been explicitly set.
+    var hasOversampling: Bool { self._oversampling != nil }
+    /// Clears the value of `oversampling`. Subsequent reads from it will return its default value.
+    mutating func clearOversampling() { self._oversampling = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _ignore: Bool? = nil
-  fileprivate var _rescore: Bool? = nil
-  fileprivate var _oversampling: Double? = nil
+    fileprivate var _ignore: Bool? = nil
+    fileprivate var _rescore: Bool? = nil
+    fileprivate var _oversampling: Double? = nil
 }
 
 nonisolated struct Qdrant_SearchParams: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var hnswEf: UInt64 {
-    get {_hnswEf ?? 0}
-    set {_hnswEf = newValue}
-  }
-  /// Returns true if `hnswEf` has been explicitly set.
-  var hasHnswEf: Bool {self._hnswEf != nil}
-  /// Clears the value of `hnswEf`. Subsequent reads from it will return its default value.
-  mutating func clearHnswEf() {self._hnswEf = nil}
+    var hnswEf: UInt64 {
+        get { _hnswEf ?? 0 }
+        set { _hnswEf = newValue }
+    }
+    /// Returns true if `hnswEf` has been explicitly set.
+    var hasHnswEf: Bool { self._hnswEf != nil }
+    /// Clears the value of `hnswEf`. Subsequent reads from it will return its default value.
+    mutating func clearHnswEf() { self._hnswEf = nil }
 
-  var exact: Bool {
-    get {_exact ?? false}
-    set {_exact = newValue}
-  }
-  /// Returns true if `exact` has been explicitly set.
-  var hasExact: Bool {self._exact != nil}
-  /// Clears the value of `exact`. Subsequent reads from it will return its default value.
-  mutating func clearExact() {self._exact = nil}
+    var exact: Bool {
+        get { _exact ?? false }
+        set { _exact = newValue }
+    }
+    /// Returns true if `exact` has been explicitly set.
+    var hasExact: Bool { self._exact != nil }
+    /// Clears the value of `exact`. Subsequent reads from it will return its default value.
+    mutating func clearExact() { self._exact = nil }
 
-  var quantization: Qdrant_QuantizationSearchParams {
-    get {_quantization ?? Qdrant_QuantizationSearchParams()}
-    set {_quantization = newValue}
-  }
-  /// Returns true if `quantization` has been explicitly set.
-  var hasQuantization: Bool {self._quantization != nil}
-  /// Clears the value of `quantization`. Subsequent reads from it will return its default value.
-  mutating func clearQuantization() {self._quantization = nil}
+    var quantization: Qdrant_QuantizationSearchParams {
+        get { _quantization ?? Qdrant_QuantizationSearchParams() }
+        set { _quantization = newValue }
+    }
+    /// Returns true if `quantization` has been explicitly set.
+    var hasQuantization: Bool { self._quantization != nil }
+    /// Clears the value of `quantization`. Subsequent reads from it will return its default value.
+    mutating func clearQuantization() { self._quantization = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _hnswEf: UInt64? = nil
-  fileprivate var _exact: Bool? = nil
-  fileprivate var _quantization: Qdrant_QuantizationSearchParams? = nil
+    fileprivate var _hnswEf: UInt64? = nil
+    fileprivate var _exact: Bool? = nil
+    fileprivate var _quantization: Qdrant_QuantizationSearchParams? = nil
 }
 
 nonisolated struct Qdrant_VectorInput: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var variant: Qdrant_VectorInput.OneOf_Variant? = nil
+    var variant: Qdrant_VectorInput.OneOf_Variant? = nil
 
-  var dense: Qdrant_DenseVector {
-    get {
-      if case .dense(let v)? = variant {return v}
-      return Qdrant_DenseVector()
+    var dense: Qdrant_DenseVector {
+        get {
+            if case .dense(let v)? = variant { return v }
+            return Qdrant_DenseVector()
+        }
+        set { variant = .dense(newValue) }
     }
-    set {variant = .dense(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Variant: Equatable, Sendable {
-    case dense(Qdrant_DenseVector)
+    nonisolated enum OneOf_Variant: Equatable, Sendable {
+        case dense(Qdrant_DenseVector)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_Query: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var variant: Qdrant_Query.OneOf_Variant? = nil
+    var variant: Qdrant_Query.OneOf_Variant? = nil
 
-  var nearest: Qdrant_VectorInput {
-    get {
-      if case .nearest(let v)? = variant {return v}
-      return Qdrant_VectorInput()
+    var nearest: Qdrant_VectorInput {
+        get {
+            if case .nearest(let v)? = variant { return v }
+            return Qdrant_VectorInput()
+        }
+        set { variant = .nearest(newValue) }
     }
-    set {variant = .nearest(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Variant: Equatable, Sendable {
-    case nearest(Qdrant_VectorInput)
+    nonisolated enum OneOf_Variant: Equatable, Sendable {
+        case nearest(Qdrant_VectorInput)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_QueryPoints: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var query: Qdrant_Query {
-    get {_query ?? Qdrant_Query()}
-    set {_query = newValue}
-  }
-  /// Returns true if `query` has been explicitly set.
-  var hasQuery: Bool {self._query != nil}
-  /// Clears the value of `query`. Subsequent reads from it will return its default value.
-  mutating func clearQuery() {self._query = nil}
+    var query: Qdrant_Query {
+        get { _query ?? Qdrant_Query() }
+        set { _query = newValue }
+    }
+    /// Returns true if `query` has been explicitly set.
+    var hasQuery: Bool { self._query != nil }
+    /// Clears the value of `query`. Subsequent reads from it will return its default value.
+    mutating func clearQuery() { self._query = nil }
 
-  var filter: Qdrant_Filter {
-    get {_filter ?? Qdrant_Filter()}
-    set {_filter = newValue}
-  }
-  /// Returns true if `filter` has been explicitly set.
-  var hasFilter: Bool {self._filter != nil}
-  /// Clears the value of `filter`. Subsequent reads from it will return its default value.
-  mutating func clearFilter() {self._filter = nil}
+    var filter: Qdrant_Filter {
+        get { _filter ?? Qdrant_Filter() }
+        set { _filter = newValue }
+    }
+    /// Returns true if `filter` has been explicitly set.
+    var hasFilter: Bool { self._filter != nil }
+    /// Clears the value of `filter`. Subsequent reads from it will return its default value.
+    mutating func clearFilter() { self._filter = nil }
 
-  var params: Qdrant_SearchParams {
-    get {_params ?? Qdrant_SearchParams()}
-    set {_params = newValue}
-  }
-  /// Returns true if `params` has been explicitly set.
-  var hasParams: Bool {self._params != nil}
-  /// Clears the value of `params`. Subsequent reads from it will return its default value.
-  mutating func clearParams() {self._params = nil}
+    var params: Qdrant_SearchParams {
+        get { _params ?? Qdrant_SearchParams() }
+        set { _params = newValue }
+    }
+    /// Returns true if `params` has been explicitly set.
+    var hasParams: Bool { self._params != nil }
+    /// Clears the value of `params`. Subsequent reads from it will return its default value.
+    mutating func clearParams() { self._params = nil }
 
-  var limit: UInt64 {
-    get {_limit ?? 0}
-    set {_limit = newValue}
-  }
-  /// Returns true if `limit` has been explicitly set.
-  var hasLimit: Bool {self._limit != nil}
-  /// Clears the value of `limit`. Subsequent reads from it will return its default value.
-  mutating func clearLimit() {self._limit = nil}
+    var limit: UInt64 {
+        get { _limit ?? 0 }
+        set { _limit = newValue }
+    }
+    /// Returns true if `limit` has been explicitly set.
+    var hasLimit: Bool { self._limit != nil }
+    /// Clears the value of `limit`. Subsequent reads from it will return its default value.
+    mutating func clearLimit() { self._limit = nil }
 
-  var withVectors: Qdrant_WithVectorsSelector {
-    get {_withVectors ?? Qdrant_WithVectorsSelector()}
-    set {_withVectors = newValue}
-  }
-  /// Returns true if `withVectors` has been explicitly set.
-  var hasWithVectors: Bool {self._withVectors != nil}
-  /// Clears the value of `withVectors`. Subsequent reads from it will return its default value.
-  mutating func clearWithVectors() {self._withVectors = nil}
+    var withVectors: Qdrant_WithVectorsSelector {
+        get { _withVectors ?? Qdrant_WithVectorsSelector() }
+        set { _withVectors = newValue }
+    }
+    /// Returns true if `withVectors` has been explicitly set.
+    var hasWithVectors: Bool { self._withVectors != nil }
+    /// Clears the value of `withVectors`. Subsequent reads from it will return its default value.
+    mutating func clearWithVectors() { self._withVectors = nil }
 
-  var withPayload: Qdrant_WithPayloadSelector {
-    get {_withPayload ?? Qdrant_WithPayloadSelector()}
-    set {_withPayload = newValue}
-  }
-  /// Returns true if `withPayload` has been explicitly set.
-  var hasWithPayload: Bool {self._withPayload != nil}
-  /// Clears the value of `withPayload`. Subsequent reads from it will return its default value.
-  mutating func clearWithPayload() {self._withPayload = nil}
+    var withPayload: Qdrant_WithPayloadSelector {
+        get { _withPayload ?? Qdrant_WithPayloadSelector() }
+        set { _withPayload = newValue }
+    }
+    /// Returns true if `withPayload` has been explicitly set.
+    var hasWithPayload: Bool { self._withPayload != nil }
+    /// Clears the value of `withPayload`. Subsequent reads from it will return its default value.
+    mutating func clearWithPayload() { self._withPayload = nil }
 
-  var readConsistency: Qdrant_ReadConsistency {
-    get {_readConsistency ?? Qdrant_ReadConsistency()}
-    set {_readConsistency = newValue}
-  }
-  /// Returns true if `readConsistency` has been explicitly set.
-  var hasReadConsistency: Bool {self._readConsistency != nil}
-  /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
-  mutating func clearReadConsistency() {self._readConsistency = nil}
+    var readConsistency: Qdrant_ReadConsistency {
+        get { _readConsistency ?? Qdrant_ReadConsistency() }
+        set { _readConsistency = newValue }
+    }
+    /// Returns true if `readConsistency` has been explicitly set.
+    var hasReadConsistency: Bool { self._readConsistency != nil }
+    /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
+    mutating func clearReadConsistency() { self._readConsistency = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _query: Qdrant_Query? = nil
-  fileprivate var _filter: Qdrant_Filter? = nil
-  fileprivate var _params: Qdrant_SearchParams? = nil
-  fileprivate var _limit: UInt64? = nil
-  fileprivate var _withVectors: Qdrant_WithVectorsSelector? = nil
-  fileprivate var _withPayload: Qdrant_WithPayloadSelector? = nil
-  fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
+    fileprivate var _query: Qdrant_Query? = nil
+    fileprivate var _filter: Qdrant_Filter? = nil
+    fileprivate var _params: Qdrant_SearchParams? = nil
+    fileprivate var _limit: UInt64? = nil
+    fileprivate var _withVectors: Qdrant_WithVectorsSelector? = nil
+    fileprivate var _withPayload: Qdrant_WithPayloadSelector? = nil
+    fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
 }
 
 nonisolated struct Qdrant_ScoredPoint: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var id: Qdrant_PointId {
-    get {_id ?? Qdrant_PointId()}
-    set {_id = newValue}
-  }
-  /// Returns true if `id` has been explicitly set.
-  var hasID: Bool {self._id != nil}
-  /// Clears the value of `id`. Subsequent reads from it will return its default value.
-  mutating func clearID() {self._id = nil}
+    var id: Qdrant_PointId {
+        get { _id ?? Qdrant_PointId() }
+        set { _id = newValue }
+    }
+    /// Returns true if `id` has been explicitly set.
+    var hasID: Bool { self._id != nil }
+    /// Clears the value of `id`. Subsequent reads from it will return its default value.
+    mutating func clearID() { self._id = nil }
 
-  var payload: Dictionary<String,Qdrant_Value> = [:]
+    var payload: Dictionary<String, Qdrant_Value> = [:]
 
-  var score: Float = 0
+    var score: Float = 0
 
-  var vectors: Qdrant_VectorsOutput {
-    get {_vectors ?? Qdrant_VectorsOutput()}
-    set {_vectors = newValue}
-  }
-  /// Returns true if `vectors` has been explicitly set.
-  var hasVectors: Bool {self._vectors != nil}
-  /// Clears the value of `vectors`. Subsequent reads from it will return its default value.
-  mutating func clearVectors() {self._vectors = nil}
+    var vectors: Qdrant_VectorsOutput {
+        get { _vectors ?? Qdrant_VectorsOutput() }
+        set { _vectors = newValue }
+    }
+    /// Returns true if `vectors` has been explicitly set.
+    var hasVectors: Bool { self._vectors != nil }
+    /// Clears the value of `vectors`. Subsequent reads from it will return its default value.
+    mutating func clearVectors() { self._vectors = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _id: Qdrant_PointId? = nil
-  fileprivate var _vectors: Qdrant_VectorsOutput? = nil
+    fileprivate var _id: Qdrant_PointId? = nil
+    fileprivate var _vectors: Qdrant_VectorsOutput? = nil
 }
 
 nonisolated struct Qdrant_QueryResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var result: [Qdrant_ScoredPoint] = []
+    var result: [Qdrant_ScoredPoint] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_QueryBatchPoints: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var queryPoints: [Qdrant_QueryPoints] = []
+    var queryPoints: [Qdrant_QueryPoints] = []
 
-  var readConsistency: Qdrant_ReadConsistency {
-    get {_readConsistency ?? Qdrant_ReadConsistency()}
-    set {_readConsistency = newValue}
-  }
-  /// Returns true if `readConsistency` has been explicitly set.
-  var hasReadConsistency: Bool {self._readConsistency != nil}
-  /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
-  mutating func clearReadConsistency() {self._readConsistency = nil}
+    var readConsistency: Qdrant_ReadConsistency {
+        get { _readConsistency ?? Qdrant_ReadConsistency() }
+        set { _readConsistency = newValue }
+    }
+    /// Returns true if `readConsistency` has been explicitly set.
+    var hasReadConsistency: Bool { self._readConsistency != nil }
+    /// Clears the value of `readConsistency`. Subsequent reads from it will return its default value.
+    mutating func clearReadConsistency() { self._readConsistency = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
+    fileprivate var _readConsistency: Qdrant_ReadConsistency? = nil
 }
 
 nonisolated struct Qdrant_BatchResult: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var result: [Qdrant_ScoredPoint] = []
+    var result: [Qdrant_ScoredPoint] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_QueryBatchResponse: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var result: [Qdrant_BatchResult] = []
+    var result: [Qdrant_BatchResult] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_KeywordIndexParams: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var isTenant: Bool {
-    get {_isTenant ?? false}
-    set {_isTenant = newValue}
-  }
-  /// Returns true if `isTenant` has been explicitly set.
-  var hasIsTenant: Bool {self._isTenant != nil}
-  /// Clears the value of `isTenant`. Subsequent reads from it will return its default value.
-  mutating func clearIsTenant() {self._isTenant = nil}
+    var isTenant: Bool {
+        get { _isTenant ?? false }
+        set { _isTenant = newValue }
+    }
+    /// Returns true if `isTenant` has been explicitly set.
+    var hasIsTenant: Bool { self._isTenant != nil }
+    /// Clears the value of `isTenant`. Subsequent reads from it will return its default value.
+    mutating func clearIsTenant() { self._isTenant = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _isTenant: Bool? = nil
+    fileprivate var _isTenant: Bool? = nil
 }
 
 nonisolated struct Qdrant_PayloadIndexParams: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var indexParams: Qdrant_PayloadIndexParams.OneOf_IndexParams? = nil
+    var indexParams: Qdrant_PayloadIndexParams.OneOf_IndexParams? = nil
 
-  var keywordIndexParams: Qdrant_KeywordIndexParams {
-    get {
-      if case .keywordIndexParams(let v)? = indexParams {return v}
-      return Qdrant_KeywordIndexParams()
+    var keywordIndexParams: Qdrant_KeywordIndexParams {
+        get {
+            if case .keywordIndexParams(let v)? = indexParams { return v }
+            return Qdrant_KeywordIndexParams()
+        }
+        set { indexParams = .keywordIndexParams(newValue) }
     }
-    set {indexParams = .keywordIndexParams(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_IndexParams: Equatable, Sendable {
-    case keywordIndexParams(Qdrant_KeywordIndexParams)
+    nonisolated enum OneOf_IndexParams: Equatable, Sendable {
+        case keywordIndexParams(Qdrant_KeywordIndexParams)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_CreateFieldIndexCollection: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var collectionName: String = String()
+    var collectionName: String = String()
 
-  var wait: Bool {
-    get {_wait ?? false}
-    set {_wait = newValue}
-  }
-  /// Returns true if `wait` has been explicitly set.
-  var hasWait: Bool {self._wait != nil}
-  /// Clears the value of `wait`. Subsequent reads from it will return its default value.
-  mutating func clearWait() {self._wait = nil}
+    var wait: Bool {
+        get { _wait ?? false }
+        set { _wait = newValue }
+    }
+    /// Returns true if `wait` has been explicitly set.
+    var hasWait: Bool { self._wait != nil }
+    /// Clears the value of `wait`. Subsequent reads from it will return its default value.
+    mutating func clearWait() { self._wait = nil }
 
-  var fieldName: String = String()
+    var fieldName: String = String()
 
-  var fieldType: Qdrant_FieldType {
-    get {_fieldType ?? .keyword}
-    set {_fieldType = newValue}
-  }
-  /// Returns true if `fieldType` has been explicitly set.
-  var hasFieldType: Bool {self._fieldType != nil}
-  /// Clears the value of `fieldType`. Subsequent reads from it will return its default value.
-  mutating func clearFieldType() {self._fieldType = nil}
+    var fieldType: Qdrant_FieldType {
+        get { _fieldType ?? .keyword }
+        set { _fieldType = newValue }
+    }
+    /// Returns true if `fieldType` has been explicitly set.
+    var hasFieldType: Bool { self._fieldType != nil }
+    /// Clears the value of `fieldType`. Subsequent reads from it will return its default value.
+    mutating func clearFieldType() { self._fieldType = nil }
 
-  var fieldIndexParams: Qdrant_PayloadIndexParams {
-    get {_fieldIndexParams ?? Qdrant_PayloadIndexParams()}
-    set {_fieldIndexParams = newValue}
-  }
-  /// Returns true if `fieldIndexParams` has been explicitly set.
-  var hasFieldIndexParams: Bool {self._fieldIndexParams != nil}
-  /// Clears the value of `fieldIndexParams`. Subsequent reads from it will return its default value.
-  mutating func clearFieldIndexParams() {self._fieldIndexParams = nil}
+    var fieldIndexParams: Qdrant_PayloadIndexParams {
+        get { _fieldIndexParams ?? Qdrant_PayloadIndexParams() }
+        set { _fieldIndexParams = newValue }
+    }
+    /// Returns true if `fieldIndexParams` has been explicitly set.
+    var hasFieldIndexParams: Bool { self._fieldIndexParams != nil }
+    /// Clears the value of `fieldIndexParams`. Subsequent reads from it will return its default value.
+    mutating func clearFieldIndexParams() { self._fieldIndexParams = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _wait: Bool? = nil
-  fileprivate var _fieldType: Qdrant_FieldType? = nil
-  fileprivate var _fieldIndexParams: Qdrant_PayloadIndexParams? = nil
+    fileprivate var _wait: Bool? = nil
+    fileprivate var _fieldType: Qdrant_FieldType? = nil
+    fileprivate var _fieldIndexParams: Qdrant_PayloadIndexParams? = nil
 }
 
 nonisolated struct Qdrant_RepeatedStrings: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var strings: [String] = []
+    var strings: [String] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_Match: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var matchValue: Qdrant_Match.OneOf_MatchValue? = nil
+    var matchValue: Qdrant_Match.OneOf_MatchValue? = nil
 
-  var keyword: String {
-    get {
-      if case .keyword(let v)? = matchValue {return v}
-      return String()
+    var keyword: String {
+        get {
+            if case .keyword(let v)? = matchValue { return v }
+            return String()
+        }
+        set { matchValue = .keyword(newValue) }
     }
-    set {matchValue = .keyword(newValue)}
-  }
 
-  var integer: Int64 {
-    get {
-      if case .integer(let v)? = matchValue {return v}
-      return 0
+    var integer: Int64 {
+        get {
+            if case .integer(let v)? = matchValue { return v }
+            return 0
+        }
+        set { matchValue = .integer(newValue) }
     }
-    set {matchValue = .integer(newValue)}
-  }
 
-  var boolean: Bool {
-    get {
-      if case .boolean(let v)? = matchValue {return v}
-      return false
+    var boolean: Bool {
+        get {
+            if case .boolean(let v)? = matchValue { return v }
+            return false
+        }
+        set { matchValue = .boolean(newValue) }
     }
-    set {matchValue = .boolean(newValue)}
-  }
 
-  var keywords: Qdrant_RepeatedStrings {
-    get {
-      if case .keywords(let v)? = matchValue {return v}
-      return Qdrant_RepeatedStrings()
+    var keywords: Qdrant_RepeatedStrings {
+        get {
+            if case .keywords(let v)? = matchValue { return v }
+            return Qdrant_RepeatedStrings()
+        }
+        set { matchValue = .keywords(newValue) }
     }
-    set {matchValue = .keywords(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_MatchValue: Equatable, Sendable {
-    case keyword(String)
-    case integer(Int64)
-    case boolean(Bool)
-    case keywords(Qdrant_RepeatedStrings)
+    nonisolated enum OneOf_MatchValue: Equatable, Sendable {
+        case keyword(String)
+        case integer(Int64)
+        case boolean(Bool)
+        case keywords(Qdrant_RepeatedStrings)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_Range: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var lt: Double {
-    get {_lt ?? 0}
-    set {_lt = newValue}
-  }
-  /// Returns true if `lt` has been explicitly set.
-  var hasLt: Bool {self._lt != nil}
-  /// Clears the value of `lt`. Subsequent reads from it will return its default value.
-  mutating func clearLt() {self._lt = nil}
+    var lt: Double {
+        get { _lt ?? 0 }
+        set { _lt = newValue }
+    }
+    /// Returns true if `lt` has been explicitly set.
+    var hasLt: Bool { self._lt != nil }
+    /// Clears the value of `lt`. Subsequent reads from it will return its default value.
+    mutating func clearLt() { self._lt = nil }
 
-  var gt: Double {
-    get {_gt ?? 0}
-    set {_gt = newValue}
-  }
-  /// Returns true if `gt` has been explicitly set.
-  var hasGt: Bool {self._gt != nil}
-  /// Clears the value of `gt`. Subsequent reads from it will return its default value.
-  mutating func clearGt() {self._gt = nil}
+    var gt: Double {
+        get { _gt ?? 0 }
+        set { _gt = newValue }
+    }
+    /// Returns true if `gt` has been explicitly set.
+    var hasGt: Bool { self._gt != nil }
+    /// Clears the value of `gt`. Subsequent reads from it will return its default value.
+    mutating func clearGt() { self._gt = nil }
 
-  var gte: Double {
-    get {_gte ?? 0}
-    set {_gte = newValue}
-  }
-  /// Returns true if `gte` has been explicitly set.
-  var hasGte: Bool {self._gte != nil}
-  /// Clears the value of `gte`. Subsequent reads from it will return its default value.
-  mutating func clearGte() {self._gte = nil}
+    var gte: Double {
+        get { _gte ?? 0 }
+        set { _gte = newValue }
+    }
+    /// Returns true if `gte` has been explicitly set.
+    var hasGte: Bool { self._gte != nil }
+    /// Clears the value of `gte`. Subsequent reads from it will return its default value.
+    mutating func clearGte() { self._gte = nil }
 
-  var lte: Double {
-    get {_lte ?? 0}
-    set {_lte = newValue}
-  }
-  /// Returns true if `lte` has been explicitly set.
-  var hasLte: Bool {self._lte != nil}
-  /// Clears the value of `lte`. Subsequent reads from it will return its default value.
-  mutating func clearLte() {self._lte = nil}
+    var lte: Double {
+        get { _lte ?? 0 }
+        set { _lte = newValue }
+    }
+    /// Returns true if `lte` has been explicitly set.
+    var hasLte: Bool { self._lte != nil }
+    /// Clears the value of `lte`. Subsequent reads from it will return its default value.
+    mutating func clearLte() { self._lte = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _lt: Double? = nil
-  fileprivate var _gt: Double? = nil
-  fileprivate var _gte: Double? = nil
-  fileprivate var _lte: Double? = nil
+    fileprivate var _lt: Double? = nil
+    fileprivate var _gt: Double? = nil
+    fileprivate var _gte: Double? = nil
+    fileprivate var _lte: Double? = nil
 }
 
 nonisolated struct Qdrant_FieldCondition: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var key: String = String()
+    var key: String = String()
 
-  var match: Qdrant_Match {
-    get {_match ?? Qdrant_Match()}
-    set {_match = newValue}
-  }
-  /// Returns true if `match` has been explicitly set.
-  var hasMatch: Bool {self._match != nil}
-  /// Clears the value of `match`. Subsequent reads from it will return its default value.
-  mutating func clearMatch() {self._match = nil}
+    var match: Qdrant_Match {
+        get { _match ?? Qdrant_Match() }
+        set { _match = newValue }
+    }
+    /// Returns true if `match` has been explicitly set.
+    var hasMatch: Bool { self._match != nil }
+    /// Clears the value of `match`. Subsequent reads from it will return its default value.
+    mutating func clearMatch() { self._match = nil }
 
-  var range: Qdrant_Range {
-    get {_range ?? Qdrant_Range()}
-    set {_range = newValue}
-  }
-  /// Returns true if `range` has been explicitly set.
-  var hasRange: Bool {self._range != nil}
-  /// Clears the value of `range`. Subsequent reads from it will return its default value.
-  mutating func clearRange() {self._range = nil}
+    var range: Qdrant_Range {
+        get { _range ?? Qdrant_Range() }
+        set { _range = newValue }
+    }
+    /// Returns true if `range` has been explicitly set.
+    var hasRange: Bool { self._range != nil }
+    /// Clears the value of `range`. Subsequent reads from it will return its default value.
+    mutating func clearRange() { self._range = nil }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 
-  fileprivate var _match: Qdrant_Match? = nil
-  fileprivate var _range: Qdrant_Range? = nil
+    fileprivate var _match: Qdrant_Match? = nil
+    fileprivate var _range: Qdrant_Range? = nil
 }
 
 nonisolated struct Qdrant_IsEmptyCondition: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var key: String = String()
+    var key: String = String()
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_Condition: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var conditionOneOf: Qdrant_Condition.OneOf_ConditionOneOf? = nil
+    var conditionOneOf: Qdrant_Condition.OneOf_ConditionOneOf? = nil
 
-  var field: Qdrant_FieldCondition {
-    get {
-      if case .field(let v)? = conditionOneOf {return v}
-      return Qdrant_FieldCondition()
+    var field: Qdrant_FieldCondition {
+        get {
+            if case .field(let v)? = conditionOneOf { return v }
+            return Qdrant_FieldCondition()
+        }
+        set { conditionOneOf = .field(newValue) }
     }
-    set {conditionOneOf = .field(newValue)}
-  }
 
-  var isEmpty: Qdrant_IsEmptyCondition {
-    get {
-      if case .isEmpty(let v)? = conditionOneOf {return v}
-      return Qdrant_IsEmptyCondition()
+    var isEmpty: Qdrant_IsEmptyCondition {
+        get {
+            if case .isEmpty(let v)? = conditionOneOf { return v }
+            return Qdrant_IsEmptyCondition()
+        }
+        set { conditionOneOf = .isEmpty(newValue) }
     }
-    set {conditionOneOf = .isEmpty(newValue)}
-  }
 
-  var filter: Qdrant_Filter {
-    get {
-      if case .filter(let v)? = conditionOneOf {return v}
-      return Qdrant_Filter()
+    var filter: Qdrant_Filter {
+        get {
+            if case .filter(let v)? = conditionOneOf { return v }
+            return Qdrant_Filter()
+        }
+        set { conditionOneOf = .filter(newValue) }
     }
-    set {conditionOneOf = .filter(newValue)}
-  }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_ConditionOneOf: Equatable, Sendable {
-    case field(Qdrant_FieldCondition)
-    case isEmpty(Qdrant_IsEmptyCondition)
-    case filter(Qdrant_Filter)
+    nonisolated enum OneOf_ConditionOneOf: Equatable, Sendable {
+        case field(Qdrant_FieldCondition)
+        case isEmpty(Qdrant_IsEmptyCondition)
+        case filter(Qdrant_Filter)
 
-  }
+    }
 
-  init() {}
+    init() {}
 }
 
 nonisolated struct Qdrant_Filter: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
 
-  var should: [Qdrant_Condition] = []
+    var should: [Qdrant_Condition] = []
 
-  var must: [Qdrant_Condition] = []
+    var must: [Qdrant_Condition] = []
 
-  var mustNot: [Qdrant_Condition] = []
+    var mustNot: [Qdrant_Condition] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+    var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+    init() {}
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -2452,3185 +2452,3651 @@ nonisolated struct Qdrant_Filter: Sendable {
 fileprivate nonisolated let _protobuf_package = "qdrant"
 
 nonisolated extension Qdrant_NullValue: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NULL_VALUE\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0NULL_VALUE\0")
 }
 
 nonisolated extension Qdrant_Distance: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UnknownDistance\0\u{1}Cosine\0\u{1}Euclid\0\u{1}Dot\0\u{1}Manhattan\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{2}\0UnknownDistance\0\u{1}Cosine\0\u{1}Euclid\0\u{1}Dot\0\u{1}Manhattan\0")
 }
 
 nonisolated extension Qdrant_QuantizationType: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UnknownQuantization\0\u{1}Int8\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UnknownQuantization\0\u{1}Int8\0")
 }
 
 nonisolated extension Qdrant_CompressionRatio: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0x4\0\u{1}x8\0\u{1}x16\0\u{1}x32\0\u{1}x64\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{2}\0x4\0\u{1}x8\0\u{1}x16\0\u{1}x32\0\u{1}x64\0")
 }
 
 nonisolated extension Qdrant_PayloadSchemaType: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UnknownType\0\u{1}Keyword\0\u{1}Integer\0\u{1}Float\0\u{1}Geo\0\u{1}Text\0\u{1}Bool\0\u{1}Datetime\0\u{1}Uuid\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode:
+            "\0\u{2}\0UnknownType\0\u{1}Keyword\0\u{1}Integer\0\u{1}Float\0\u{1}Geo\0\u{1}Text\0\u{1}Bool\0\u{1}Datetime\0\u{1}Uuid\0"
+    )
 }
 
 nonisolated extension Qdrant_WriteOrderingType: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0Weak\0\u{1}Medium\0\u{1}Strong\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0Weak\0\u{1}Medium\0\u{1}Strong\0")
 }
 
 nonisolated extension Qdrant_ReadConsistencyType: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0All\0\u{1}Majority\0\u{1}Quorum\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0All\0\u{1}Majority\0\u{1}Quorum\0")
 }
 
 nonisolated extension Qdrant_UpdateStatus: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UnknownUpdateStatus\0\u{1}Acknowledged\0\u{1}Completed\0\u{1}ClockRejected\0\u{1}WaitTimeout\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode:
+            "\0\u{2}\0UnknownUpdateStatus\0\u{1}Acknowledged\0\u{1}Completed\0\u{1}ClockRejected\0\u{1}WaitTimeout\0")
 }
 
 nonisolated extension Qdrant_FieldType: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0FieldTypeKeyword\0\u{1}FieldTypeInteger\0\u{1}FieldTypeFloat\0\u{1}FieldTypeGeo\0\u{1}FieldTypeText\0\u{1}FieldTypeBool\0\u{1}FieldTypeDatetime\0\u{1}FieldTypeUuid\0")
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode:
+            "\0\u{2}\0FieldTypeKeyword\0\u{1}FieldTypeInteger\0\u{1}FieldTypeFloat\0\u{1}FieldTypeGeo\0\u{1}FieldTypeText\0\u{1}FieldTypeBool\0\u{1}FieldTypeDatetime\0\u{1}FieldTypeUuid\0"
+    )
 }
 
-nonisolated extension Qdrant_Struct: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Struct"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fields\0")
+nonisolated extension Qdrant_Struct: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Struct"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fields\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &self.fields) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.fields.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: self.fields, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_Struct, rhs: Qdrant_Struct) -> Bool {
-    if lhs.fields != rhs.fields {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ListValue: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ListValue"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}values\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.values) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.values.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.values, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ListValue, rhs: Qdrant_ListValue) -> Bool {
-    if lhs.values != rhs.values {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_Value: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Value"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}null_value\0\u{3}double_value\0\u{3}integer_value\0\u{3}string_value\0\u{3}bool_value\0\u{3}struct_value\0\u{3}list_value\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_NullValue?
-        try decoder.decodeSingularEnumField(value: &v)
-        if let v = v {
-          if self.kind != nil {try decoder.handleConflictingOneOf()}
-          self.kind = .nullValue(v)
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    try decoder.decodeMapField(
+                        fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                        value: &self.fields)
+                }()
+            default: break
+            }
         }
-      }()
-      case 2: try {
-        var v: Double?
-        try decoder.decodeSingularDoubleField(value: &v)
-        if let v = v {
-          if self.kind != nil {try decoder.handleConflictingOneOf()}
-          self.kind = .doubleValue(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.fields.isEmpty {
+            try visitor.visitMapField(
+                fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                value: self.fields, fieldNumber: 1)
         }
-      }()
-      case 3: try {
-        var v: Int64?
-        try decoder.decodeSingularInt64Field(value: &v)
-        if let v = v {
-          if self.kind != nil {try decoder.handleConflictingOneOf()}
-          self.kind = .integerValue(v)
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_Struct, rhs: Qdrant_Struct) -> Bool {
+        if lhs.fields != rhs.fields { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_ListValue: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ListValue"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}values\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedMessageField(value: &self.values) }()
+            default: break
+            }
         }
-      }()
-      case 4: try {
-        var v: String?
-        try decoder.decodeSingularStringField(value: &v)
-        if let v = v {
-          if self.kind != nil {try decoder.handleConflictingOneOf()}
-          self.kind = .stringValue(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.values.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.values, fieldNumber: 1)
         }
-      }()
-      case 5: try {
-        var v: Bool?
-        try decoder.decodeSingularBoolField(value: &v)
-        if let v = v {
-          if self.kind != nil {try decoder.handleConflictingOneOf()}
-          self.kind = .boolValue(v)
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_ListValue, rhs: Qdrant_ListValue) -> Bool {
+        if lhs.values != rhs.values { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_Value: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Value"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode:
+            "\0\u{3}null_value\0\u{3}double_value\0\u{3}integer_value\0\u{3}string_value\0\u{3}bool_value\0\u{3}struct_value\0\u{3}list_value\0"
+    )
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_NullValue?
+                    try decoder.decodeSingularEnumField(value: &v)
+                    if let v = v {
+                        if self.kind != nil { try decoder.handleConflictingOneOf() }
+                        self.kind = .nullValue(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: Double?
+                    try decoder.decodeSingularDoubleField(value: &v)
+                    if let v = v {
+                        if self.kind != nil { try decoder.handleConflictingOneOf() }
+                        self.kind = .doubleValue(v)
+                    }
+                }()
+            case 3:
+                try {
+                    var v: Int64?
+                    try decoder.decodeSingularInt64Field(value: &v)
+                    if let v = v {
+                        if self.kind != nil { try decoder.handleConflictingOneOf() }
+                        self.kind = .integerValue(v)
+                    }
+                }()
+            case 4:
+                try {
+                    var v: String?
+                    try decoder.decodeSingularStringField(value: &v)
+                    if let v = v {
+                        if self.kind != nil { try decoder.handleConflictingOneOf() }
+                        self.kind = .stringValue(v)
+                    }
+                }()
+            case 5:
+                try {
+                    var v: Bool?
+                    try decoder.decodeSingularBoolField(value: &v)
+                    if let v = v {
+                        if self.kind != nil { try decoder.handleConflictingOneOf() }
+                        self.kind = .boolValue(v)
+                    }
+                }()
+            case 6:
+                try {
+                    var v: Qdrant_Struct?
+                    var hadOneofValue = false
+                    if let current = self.kind {
+                        hadOneofValue = true
+                        if case .structValue(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.kind = .structValue(v)
+                    }
+                }()
+            case 7:
+                try {
+                    var v: Qdrant_ListValue?
+                    var hadOneofValue = false
+                    if let current = self.kind {
+                        hadOneofValue = true
+                        if case .listValue(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.kind = .listValue(v)
+                    }
+                }()
+            default: break
+            }
         }
-      }()
-      case 6: try {
-        var v: Qdrant_Struct?
-        var hadOneofValue = false
-        if let current = self.kind {
-          hadOneofValue = true
-          if case .structValue(let m) = current {v = m}
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.kind {
+        case .nullValue?:
+            try {
+                guard case .nullValue(let v)? = self.kind else { preconditionFailure() }
+                try visitor.visitSingularEnumField(value: v, fieldNumber: 1)
+            }()
+        case .doubleValue?:
+            try {
+                guard case .doubleValue(let v)? = self.kind else { preconditionFailure() }
+                try visitor.visitSingularDoubleField(value: v, fieldNumber: 2)
+            }()
+        case .integerValue?:
+            try {
+                guard case .integerValue(let v)? = self.kind else { preconditionFailure() }
+                try visitor.visitSingularInt64Field(value: v, fieldNumber: 3)
+            }()
+        case .stringValue?:
+            try {
+                guard case .stringValue(let v)? = self.kind else { preconditionFailure() }
+                try visitor.visitSingularStringField(value: v, fieldNumber: 4)
+            }()
+        case .boolValue?:
+            try {
+                guard case .boolValue(let v)? = self.kind else { preconditionFailure() }
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
+            }()
+        case .structValue?:
+            try {
+                guard case .structValue(let v)? = self.kind else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+            }()
+        case .listValue?:
+            try {
+                guard case .listValue(let v)? = self.kind else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+            }()
+        case nil: break
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.kind = .structValue(v)
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_Value, rhs: Qdrant_Value) -> Bool {
+        if lhs.kind != rhs.kind { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_HnswConfigDiff: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".HnswConfigDiff"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{1}m\0\u{3}ef_construct\0\u{4}\u{4}payload_m\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularUInt64Field(value: &self._m) }()
+            case 2: try { try decoder.decodeSingularUInt64Field(value: &self._efConstruct) }()
+            case 6: try { try decoder.decodeSingularUInt64Field(value: &self._payloadM) }()
+            default: break
+            }
         }
-      }()
-      case 7: try {
-        var v: Qdrant_ListValue?
-        var hadOneofValue = false
-        if let current = self.kind {
-          hadOneofValue = true
-          if case .listValue(let m) = current {v = m}
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._m {
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+            }
+        }()
+        try {
+            if let v = self._efConstruct {
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._payloadM {
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 6)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_HnswConfigDiff, rhs: Qdrant_HnswConfigDiff) -> Bool {
+        if lhs._m != rhs._m { return false }
+        if lhs._efConstruct != rhs._efConstruct { return false }
+        if lhs._payloadM != rhs._payloadM { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_ScalarQuantization: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ScalarQuantization"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}quantile\0\u{3}always_ram\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularEnumField(value: &self.type) }()
+            case 2: try { try decoder.decodeSingularFloatField(value: &self._quantile) }()
+            case 3: try { try decoder.decodeSingularBoolField(value: &self._alwaysRam) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.kind = .listValue(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if self.type != .unknownQuantization {
+            try visitor.visitSingularEnumField(value: self.type, fieldNumber: 1)
         }
-      }()
-      default: break
-      }
+        try {
+            if let v = self._quantile {
+                try visitor.visitSingularFloatField(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._alwaysRam {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.kind {
-    case .nullValue?: try {
-      guard case .nullValue(let v)? = self.kind else { preconditionFailure() }
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 1)
-    }()
-    case .doubleValue?: try {
-      guard case .doubleValue(let v)? = self.kind else { preconditionFailure() }
-      try visitor.visitSingularDoubleField(value: v, fieldNumber: 2)
-    }()
-    case .integerValue?: try {
-      guard case .integerValue(let v)? = self.kind else { preconditionFailure() }
-      try visitor.visitSingularInt64Field(value: v, fieldNumber: 3)
-    }()
-    case .stringValue?: try {
-      guard case .stringValue(let v)? = self.kind else { preconditionFailure() }
-      try visitor.visitSingularStringField(value: v, fieldNumber: 4)
-    }()
-    case .boolValue?: try {
-      guard case .boolValue(let v)? = self.kind else { preconditionFailure() }
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
-    }()
-    case .structValue?: try {
-      guard case .structValue(let v)? = self.kind else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    }()
-    case .listValue?: try {
-      guard case .listValue(let v)? = self.kind else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
-    }()
-    case nil: break
+    static func == (lhs: Qdrant_ScalarQuantization, rhs: Qdrant_ScalarQuantization) -> Bool {
+        if lhs.type != rhs.type { return false }
+        if lhs._quantile != rhs._quantile { return false }
+        if lhs._alwaysRam != rhs._alwaysRam { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_Value, rhs: Qdrant_Value) -> Bool {
-    if lhs.kind != rhs.kind {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
 }
 
-nonisolated extension Qdrant_HnswConfigDiff: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".HnswConfigDiff"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}m\0\u{3}ef_construct\0\u{4}\u{4}payload_m\0")
+nonisolated extension Qdrant_ProductQuantization: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ProductQuantization"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}compression\0\u{3}always_ram\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._m) }()
-      case 2: try { try decoder.decodeSingularUInt64Field(value: &self._efConstruct) }()
-      case 6: try { try decoder.decodeSingularUInt64Field(value: &self._payloadM) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._m {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._efConstruct {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._payloadM {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 6)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_HnswConfigDiff, rhs: Qdrant_HnswConfigDiff) -> Bool {
-    if lhs._m != rhs._m {return false}
-    if lhs._efConstruct != rhs._efConstruct {return false}
-    if lhs._payloadM != rhs._payloadM {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ScalarQuantization: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ScalarQuantization"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}quantile\0\u{3}always_ram\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self.type) }()
-      case 2: try { try decoder.decodeSingularFloatField(value: &self._quantile) }()
-      case 3: try { try decoder.decodeSingularBoolField(value: &self._alwaysRam) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.type != .unknownQuantization {
-      try visitor.visitSingularEnumField(value: self.type, fieldNumber: 1)
-    }
-    try { if let v = self._quantile {
-      try visitor.visitSingularFloatField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._alwaysRam {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ScalarQuantization, rhs: Qdrant_ScalarQuantization) -> Bool {
-    if lhs.type != rhs.type {return false}
-    if lhs._quantile != rhs._quantile {return false}
-    if lhs._alwaysRam != rhs._alwaysRam {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ProductQuantization: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ProductQuantization"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}compression\0\u{3}always_ram\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self.compression) }()
-      case 2: try { try decoder.decodeSingularBoolField(value: &self._alwaysRam) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.compression != .x4 {
-      try visitor.visitSingularEnumField(value: self.compression, fieldNumber: 1)
-    }
-    try { if let v = self._alwaysRam {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ProductQuantization, rhs: Qdrant_ProductQuantization) -> Bool {
-    if lhs.compression != rhs.compression {return false}
-    if lhs._alwaysRam != rhs._alwaysRam {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_BinaryQuantization: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".BinaryQuantization"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}always_ram\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBoolField(value: &self._alwaysRam) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._alwaysRam {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_BinaryQuantization, rhs: Qdrant_BinaryQuantization) -> Bool {
-    if lhs._alwaysRam != rhs._alwaysRam {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_QuantizationConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".QuantizationConfig"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}scalar\0\u{1}product\0\u{1}binary\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_ScalarQuantization?
-        var hadOneofValue = false
-        if let current = self.quantization {
-          hadOneofValue = true
-          if case .scalar(let m) = current {v = m}
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularEnumField(value: &self.compression) }()
+            case 2: try { try decoder.decodeSingularBoolField(value: &self._alwaysRam) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.quantization = .scalar(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if self.compression != .x4 {
+            try visitor.visitSingularEnumField(value: self.compression, fieldNumber: 1)
         }
-      }()
-      case 2: try {
-        var v: Qdrant_ProductQuantization?
-        var hadOneofValue = false
-        if let current = self.quantization {
-          hadOneofValue = true
-          if case .product(let m) = current {v = m}
+        try {
+            if let v = self._alwaysRam {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_ProductQuantization, rhs: Qdrant_ProductQuantization) -> Bool {
+        if lhs.compression != rhs.compression { return false }
+        if lhs._alwaysRam != rhs._alwaysRam { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_BinaryQuantization: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".BinaryQuantization"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}always_ram\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularBoolField(value: &self._alwaysRam) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.quantization = .product(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._alwaysRam {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_BinaryQuantization, rhs: Qdrant_BinaryQuantization) -> Bool {
+        if lhs._alwaysRam != rhs._alwaysRam { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_QuantizationConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".QuantizationConfig"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}scalar\0\u{1}product\0\u{1}binary\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_ScalarQuantization?
+                    var hadOneofValue = false
+                    if let current = self.quantization {
+                        hadOneofValue = true
+                        if case .scalar(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.quantization = .scalar(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: Qdrant_ProductQuantization?
+                    var hadOneofValue = false
+                    if let current = self.quantization {
+                        hadOneofValue = true
+                        if case .product(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.quantization = .product(v)
+                    }
+                }()
+            case 3:
+                try {
+                    var v: Qdrant_BinaryQuantization?
+                    var hadOneofValue = false
+                    if let current = self.quantization {
+                        hadOneofValue = true
+                        if case .binary(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.quantization = .binary(v)
+                    }
+                }()
+            default: break
+            }
         }
-      }()
-      case 3: try {
-        var v: Qdrant_BinaryQuantization?
-        var hadOneofValue = false
-        if let current = self.quantization {
-          hadOneofValue = true
-          if case .binary(let m) = current {v = m}
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.quantization {
+        case .scalar?:
+            try {
+                guard case .scalar(let v)? = self.quantization else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }()
+        case .product?:
+            try {
+                guard case .product(let v)? = self.quantization else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }()
+        case .binary?:
+            try {
+                guard case .binary(let v)? = self.quantization else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+            }()
+        case nil: break
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.quantization = .binary(v)
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_QuantizationConfig, rhs: Qdrant_QuantizationConfig) -> Bool {
+        if lhs.quantization != rhs.quantization { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_MultiVectorConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".MultiVectorConfig"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        // Load everything into unknown fields
+        while try decoder.nextFieldNumber() != nil {}
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_MultiVectorConfig, rhs: Qdrant_MultiVectorConfig) -> Bool {
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_VectorParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".VectorParams"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{1}size\0\u{1}distance\0\u{4}\u{3}on_disk\0\u{4}\u{2}multivector_config\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularUInt64Field(value: &self.size) }()
+            case 2: try { try decoder.decodeSingularEnumField(value: &self.distance) }()
+            case 5: try { try decoder.decodeSingularBoolField(value: &self._onDisk) }()
+            case 7: try { try decoder.decodeSingularMessageField(value: &self._multivectorConfig) }()
+            default: break
+            }
         }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.quantization {
-    case .scalar?: try {
-      guard case .scalar(let v)? = self.quantization else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    }()
-    case .product?: try {
-      guard case .product(let v)? = self.quantization else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case .binary?: try {
-      guard case .binary(let v)? = self.quantization else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    }()
-    case nil: break
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_QuantizationConfig, rhs: Qdrant_QuantizationConfig) -> Bool {
-    if lhs.quantization != rhs.quantization {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_MultiVectorConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".MultiVectorConfig"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_MultiVectorConfig, rhs: Qdrant_MultiVectorConfig) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_VectorParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".VectorParams"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}size\0\u{1}distance\0\u{4}\u{3}on_disk\0\u{4}\u{2}multivector_config\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.size) }()
-      case 2: try { try decoder.decodeSingularEnumField(value: &self.distance) }()
-      case 5: try { try decoder.decodeSingularBoolField(value: &self._onDisk) }()
-      case 7: try { try decoder.decodeSingularMessageField(value: &self._multivectorConfig) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if self.size != 0 {
-      try visitor.visitSingularUInt64Field(value: self.size, fieldNumber: 1)
-    }
-    if self.distance != .unknownDistance {
-      try visitor.visitSingularEnumField(value: self.distance, fieldNumber: 2)
-    }
-    try { if let v = self._onDisk {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
-    } }()
-    try { if let v = self._multivectorConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_VectorParams, rhs: Qdrant_VectorParams) -> Bool {
-    if lhs.size != rhs.size {return false}
-    if lhs.distance != rhs.distance {return false}
-    if lhs._onDisk != rhs._onDisk {return false}
-    if lhs._multivectorConfig != rhs._multivectorConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_VectorParamsMap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".VectorParamsMap"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}map\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_VectorParams>.self, value: &self.map) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.map.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_VectorParams>.self, value: self.map, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_VectorParamsMap, rhs: Qdrant_VectorParamsMap) -> Bool {
-    if lhs.map != rhs.map {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_VectorsConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".VectorsConfig"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}params\0\u{3}params_map\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_VectorParams?
-        var hadOneofValue = false
-        if let current = self.config {
-          hadOneofValue = true
-          if case .params(let m) = current {v = m}
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if self.size != 0 {
+            try visitor.visitSingularUInt64Field(value: self.size, fieldNumber: 1)
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.config = .params(v)
+        if self.distance != .unknownDistance {
+            try visitor.visitSingularEnumField(value: self.distance, fieldNumber: 2)
         }
-      }()
-      case 2: try {
-        var v: Qdrant_VectorParamsMap?
-        var hadOneofValue = false
-        if let current = self.config {
-          hadOneofValue = true
-          if case .paramsMap(let m) = current {v = m}
+        try {
+            if let v = self._onDisk {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
+            }
+        }()
+        try {
+            if let v = self._multivectorConfig {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_VectorParams, rhs: Qdrant_VectorParams) -> Bool {
+        if lhs.size != rhs.size { return false }
+        if lhs.distance != rhs.distance { return false }
+        if lhs._onDisk != rhs._onDisk { return false }
+        if lhs._multivectorConfig != rhs._multivectorConfig { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_VectorParamsMap: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".VectorParamsMap"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}map\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    try decoder.decodeMapField(
+                        fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_VectorParams>
+                            .self, value: &self.map)
+                }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.config = .paramsMap(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.map.isEmpty {
+            try visitor.visitMapField(
+                fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_VectorParams>.self,
+                value: self.map, fieldNumber: 1)
         }
-      }()
-      default: break
-      }
+        try unknownFields.traverse(visitor: &visitor)
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.config {
-    case .params?: try {
-      guard case .params(let v)? = self.config else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    }()
-    case .paramsMap?: try {
-      guard case .paramsMap(let v)? = self.config else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case nil: break
+    static func == (lhs: Qdrant_VectorParamsMap, rhs: Qdrant_VectorParamsMap) -> Bool {
+        if lhs.map != rhs.map { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_VectorsConfig, rhs: Qdrant_VectorsConfig) -> Bool {
-    if lhs.config != rhs.config {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
 }
 
-nonisolated extension Qdrant_StrictModeConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".StrictModeConfig"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enabled\0\u{3}max_query_limit\0\u{4}\u{5}search_allow_exact\0\u{4}\u{2}upsert_max_batchsize\0\u{4}\u{b}search_max_batchsize\0")
+nonisolated extension Qdrant_VectorsConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".VectorsConfig"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}params\0\u{3}params_map\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBoolField(value: &self._enabled) }()
-      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._maxQueryLimit) }()
-      case 7: try { try decoder.decodeSingularBoolField(value: &self._searchAllowExact) }()
-      case 9: try { try decoder.decodeSingularUInt64Field(value: &self._upsertMaxBatchsize) }()
-      case 20: try { try decoder.decodeSingularUInt64Field(value: &self._searchMaxBatchsize) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._enabled {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._maxQueryLimit {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._searchAllowExact {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 7)
-    } }()
-    try { if let v = self._upsertMaxBatchsize {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
-    } }()
-    try { if let v = self._searchMaxBatchsize {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 20)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_StrictModeConfig, rhs: Qdrant_StrictModeConfig) -> Bool {
-    if lhs._enabled != rhs._enabled {return false}
-    if lhs._maxQueryLimit != rhs._maxQueryLimit {return false}
-    if lhs._searchAllowExact != rhs._searchAllowExact {return false}
-    if lhs._upsertMaxBatchsize != rhs._upsertMaxBatchsize {return false}
-    if lhs._searchMaxBatchsize != rhs._searchMaxBatchsize {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CreateCollection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CreateCollection"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{4}\u{3}hnsw_config\0\u{4}\u{3}shard_number\0\u{3}on_disk_payload\0\u{4}\u{2}vectors_config\0\u{3}replication_factor\0\u{3}write_consistency_factor\0\u{4}\u{2}quantization_config\0\u{2}\u{4}metadata\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._hnswConfig) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self._shardNumber) }()
-      case 8: try { try decoder.decodeSingularBoolField(value: &self._onDiskPayload) }()
-      case 10: try { try decoder.decodeSingularMessageField(value: &self._vectorsConfig) }()
-      case 11: try { try decoder.decodeSingularUInt32Field(value: &self._replicationFactor) }()
-      case 12: try { try decoder.decodeSingularUInt32Field(value: &self._writeConsistencyFactor) }()
-      case 14: try { try decoder.decodeSingularMessageField(value: &self._quantizationConfig) }()
-      case 18: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &self.metadata) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try { if let v = self._hnswConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._shardNumber {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
-    } }()
-    try { if let v = self._onDiskPayload {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 8)
-    } }()
-    try { if let v = self._vectorsConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
-    } }()
-    try { if let v = self._replicationFactor {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 11)
-    } }()
-    try { if let v = self._writeConsistencyFactor {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 12)
-    } }()
-    try { if let v = self._quantizationConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
-    } }()
-    if !self.metadata.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: self.metadata, fieldNumber: 18)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CreateCollection, rhs: Qdrant_CreateCollection) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs._hnswConfig != rhs._hnswConfig {return false}
-    if lhs._shardNumber != rhs._shardNumber {return false}
-    if lhs._onDiskPayload != rhs._onDiskPayload {return false}
-    if lhs._vectorsConfig != rhs._vectorsConfig {return false}
-    if lhs._replicationFactor != rhs._replicationFactor {return false}
-    if lhs._writeConsistencyFactor != rhs._writeConsistencyFactor {return false}
-    if lhs._quantizationConfig != rhs._quantizationConfig {return false}
-    if lhs.metadata != rhs.metadata {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_DeleteCollection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".DeleteCollection"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_DeleteCollection, rhs: Qdrant_DeleteCollection) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CollectionOperationResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CollectionOperationResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBoolField(value: &self.result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.result != false {
-      try visitor.visitSingularBoolField(value: self.result, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CollectionOperationResponse, rhs: Qdrant_CollectionOperationResponse) -> Bool {
-    if lhs.result != rhs.result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ListCollectionsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ListCollectionsRequest"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ListCollectionsRequest, rhs: Qdrant_ListCollectionsRequest) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CollectionDescription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CollectionDescription"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.name.isEmpty {
-      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CollectionDescription, rhs: Qdrant_CollectionDescription) -> Bool {
-    if lhs.name != rhs.name {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ListCollectionsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ListCollectionsResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}collections\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.collections) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.collections.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.collections, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ListCollectionsResponse, rhs: Qdrant_ListCollectionsResponse) -> Bool {
-    if lhs.collections != rhs.collections {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_GetCollectionInfoRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".GetCollectionInfoRequest"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_GetCollectionInfoRequest, rhs: Qdrant_GetCollectionInfoRequest) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CollectionParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CollectionParams"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{5}vectors_config\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 5: try { try decoder.decodeSingularMessageField(value: &self._vectorsConfig) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._vectorsConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CollectionParams, rhs: Qdrant_CollectionParams) -> Bool {
-    if lhs._vectorsConfig != rhs._vectorsConfig {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CollectionConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CollectionConfig"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}params\0\u{4}\u{5}strict_mode_config\0\u{1}metadata\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._params) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._strictModeConfig) }()
-      case 7: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &self.metadata) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._params {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._strictModeConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    if !self.metadata.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: self.metadata, fieldNumber: 7)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CollectionConfig, rhs: Qdrant_CollectionConfig) -> Bool {
-    if lhs._params != rhs._params {return false}
-    if lhs._strictModeConfig != rhs._strictModeConfig {return false}
-    if lhs.metadata != rhs.metadata {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_PayloadSchemaInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".PayloadSchemaInfo"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}data_type\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self.dataType) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.dataType != .unknownType {
-      try visitor.visitSingularEnumField(value: self.dataType, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_PayloadSchemaInfo, rhs: Qdrant_PayloadSchemaInfo) -> Bool {
-    if lhs.dataType != rhs.dataType {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CollectionInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CollectionInfo"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{7}config\0\u{3}payload_schema\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 7: try { try decoder.decodeSingularMessageField(value: &self._config) }()
-      case 8: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_PayloadSchemaInfo>.self, value: &self.payloadSchema) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._config {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
-    } }()
-    if !self.payloadSchema.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_PayloadSchemaInfo>.self, value: self.payloadSchema, fieldNumber: 8)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CollectionInfo, rhs: Qdrant_CollectionInfo) -> Bool {
-    if lhs._config != rhs._config {return false}
-    if lhs.payloadSchema != rhs.payloadSchema {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_GetCollectionInfoResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".GetCollectionInfoResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._result {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_GetCollectionInfoResponse, rhs: Qdrant_GetCollectionInfoResponse) -> Bool {
-    if lhs._result != rhs._result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_PointId: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".PointId"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}num\0\u{1}uuid\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: UInt64?
-        try decoder.decodeSingularUInt64Field(value: &v)
-        if let v = v {
-          if self.pointIDOptions != nil {try decoder.handleConflictingOneOf()}
-          self.pointIDOptions = .num(v)
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_VectorParams?
+                    var hadOneofValue = false
+                    if let current = self.config {
+                        hadOneofValue = true
+                        if case .params(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.config = .params(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: Qdrant_VectorParamsMap?
+                    var hadOneofValue = false
+                    if let current = self.config {
+                        hadOneofValue = true
+                        if case .paramsMap(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.config = .paramsMap(v)
+                    }
+                }()
+            default: break
+            }
         }
-      }()
-      case 2: try {
-        var v: String?
-        try decoder.decodeSingularStringField(value: &v)
-        if let v = v {
-          if self.pointIDOptions != nil {try decoder.handleConflictingOneOf()}
-          self.pointIDOptions = .uuid(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.config {
+        case .params?:
+            try {
+                guard case .params(let v)? = self.config else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }()
+        case .paramsMap?:
+            try {
+                guard case .paramsMap(let v)? = self.config else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }()
+        case nil: break
         }
-      }()
-      default: break
-      }
+        try unknownFields.traverse(visitor: &visitor)
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.pointIDOptions {
-    case .num?: try {
-      guard case .num(let v)? = self.pointIDOptions else { preconditionFailure() }
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
-    }()
-    case .uuid?: try {
-      guard case .uuid(let v)? = self.pointIDOptions else { preconditionFailure() }
-      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
-    }()
-    case nil: break
+    static func == (lhs: Qdrant_VectorsConfig, rhs: Qdrant_VectorsConfig) -> Bool {
+        if lhs.config != rhs.config { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_PointId, rhs: Qdrant_PointId) -> Bool {
-    if lhs.pointIDOptions != rhs.pointIDOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
 }
 
-nonisolated extension Qdrant_DenseVector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".DenseVector"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}data\0")
+nonisolated extension Qdrant_StrictModeConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".StrictModeConfig"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode:
+            "\0\u{1}enabled\0\u{3}max_query_limit\0\u{4}\u{5}search_allow_exact\0\u{4}\u{2}upsert_max_batchsize\0\u{4}\u{b}search_max_batchsize\0"
+    )
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedFloatField(value: &self.data) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.data.isEmpty {
-      try visitor.visitPackedFloatField(value: self.data, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_DenseVector, rhs: Qdrant_DenseVector) -> Bool {
-    if lhs.data != rhs.data {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_Vector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Vector"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}e\u{1}dense\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 101: try {
-        var v: Qdrant_DenseVector?
-        var hadOneofValue = false
-        if let current = self.vector {
-          hadOneofValue = true
-          if case .dense(let m) = current {v = m}
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularBoolField(value: &self._enabled) }()
+            case 2: try { try decoder.decodeSingularUInt32Field(value: &self._maxQueryLimit) }()
+            case 7: try { try decoder.decodeSingularBoolField(value: &self._searchAllowExact) }()
+            case 9: try { try decoder.decodeSingularUInt64Field(value: &self._upsertMaxBatchsize) }()
+            case 20: try { try decoder.decodeSingularUInt64Field(value: &self._searchMaxBatchsize) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.vector = .dense(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._enabled {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
+            }
+        }()
+        try {
+            if let v = self._maxQueryLimit {
+                try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._searchAllowExact {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 7)
+            }
+        }()
+        try {
+            if let v = self._upsertMaxBatchsize {
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
+            }
+        }()
+        try {
+            if let v = self._searchMaxBatchsize {
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 20)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_StrictModeConfig, rhs: Qdrant_StrictModeConfig) -> Bool {
+        if lhs._enabled != rhs._enabled { return false }
+        if lhs._maxQueryLimit != rhs._maxQueryLimit { return false }
+        if lhs._searchAllowExact != rhs._searchAllowExact { return false }
+        if lhs._upsertMaxBatchsize != rhs._upsertMaxBatchsize { return false }
+        if lhs._searchMaxBatchsize != rhs._searchMaxBatchsize { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_CreateCollection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CreateCollection"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode:
+            "\0\u{3}collection_name\0\u{4}\u{3}hnsw_config\0\u{4}\u{3}shard_number\0\u{3}on_disk_payload\0\u{4}\u{2}vectors_config\0\u{3}replication_factor\0\u{3}write_consistency_factor\0\u{4}\u{2}quantization_config\0\u{2}\u{4}metadata\0"
+    )
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 4: try { try decoder.decodeSingularMessageField(value: &self._hnswConfig) }()
+            case 7: try { try decoder.decodeSingularUInt32Field(value: &self._shardNumber) }()
+            case 8: try { try decoder.decodeSingularBoolField(value: &self._onDiskPayload) }()
+            case 10: try { try decoder.decodeSingularMessageField(value: &self._vectorsConfig) }()
+            case 11: try { try decoder.decodeSingularUInt32Field(value: &self._replicationFactor) }()
+            case 12: try { try decoder.decodeSingularUInt32Field(value: &self._writeConsistencyFactor) }()
+            case 14: try { try decoder.decodeSingularMessageField(value: &self._quantizationConfig) }()
+            case 18:
+                try {
+                    try decoder.decodeMapField(
+                        fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                        value: &self.metadata)
+                }()
+            default: break
+            }
         }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .dense(let v)? = self.vector {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 101)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_Vector, rhs: Qdrant_Vector) -> Bool {
-    if lhs.vector != rhs.vector {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_Vectors: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Vectors"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vector\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_Vector?
-        var hadOneofValue = false
-        if let current = self.vectorsOptions {
-          hadOneofValue = true
-          if case .vector(let m) = current {v = m}
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.vectorsOptions = .vector(v)
+        try {
+            if let v = self._hnswConfig {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+            }
+        }()
+        try {
+            if let v = self._shardNumber {
+                try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
+            }
+        }()
+        try {
+            if let v = self._onDiskPayload {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 8)
+            }
+        }()
+        try {
+            if let v = self._vectorsConfig {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+            }
+        }()
+        try {
+            if let v = self._replicationFactor {
+                try visitor.visitSingularUInt32Field(value: v, fieldNumber: 11)
+            }
+        }()
+        try {
+            if let v = self._writeConsistencyFactor {
+                try visitor.visitSingularUInt32Field(value: v, fieldNumber: 12)
+            }
+        }()
+        try {
+            if let v = self._quantizationConfig {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+            }
+        }()
+        if !self.metadata.isEmpty {
+            try visitor.visitMapField(
+                fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                value: self.metadata, fieldNumber: 18)
         }
-      }()
-      default: break
-      }
+        try unknownFields.traverse(visitor: &visitor)
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .vector(let v)? = self.vectorsOptions {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_Vectors, rhs: Qdrant_Vectors) -> Bool {
-    if lhs.vectorsOptions != rhs.vectorsOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_CreateCollection, rhs: Qdrant_CreateCollection) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs._hnswConfig != rhs._hnswConfig { return false }
+        if lhs._shardNumber != rhs._shardNumber { return false }
+        if lhs._onDiskPayload != rhs._onDiskPayload { return false }
+        if lhs._vectorsConfig != rhs._vectorsConfig { return false }
+        if lhs._replicationFactor != rhs._replicationFactor { return false }
+        if lhs._writeConsistencyFactor != rhs._writeConsistencyFactor { return false }
+        if lhs._quantizationConfig != rhs._quantizationConfig { return false }
+        if lhs.metadata != rhs.metadata { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_PointStruct: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".PointStruct"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{2}payload\0\u{1}vectors\0")
+nonisolated extension Qdrant_DeleteCollection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".DeleteCollection"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._id) }()
-      case 3: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &self.payload) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._vectors) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._id {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.payload.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: self.payload, fieldNumber: 3)
-    }
-    try { if let v = self._vectors {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_PointStruct, rhs: Qdrant_PointStruct) -> Bool {
-    if lhs._id != rhs._id {return false}
-    if lhs.payload != rhs.payload {return false}
-    if lhs._vectors != rhs._vectors {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_VectorOutput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".VectorOutput"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}data\0\u{2}d\u{1}dense\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedFloatField(value: &self.data) }()
-      case 101: try {
-        var v: Qdrant_DenseVector?
-        var hadOneofValue = false
-        if let current = self.vector {
-          hadOneofValue = true
-          if case .dense(let m) = current {v = m}
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.vector = .dense(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
         }
-      }()
-      default: break
-      }
+        try unknownFields.traverse(visitor: &visitor)
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.data.isEmpty {
-      try visitor.visitPackedFloatField(value: self.data, fieldNumber: 1)
+    static func == (lhs: Qdrant_DeleteCollection, rhs: Qdrant_DeleteCollection) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
     }
-    try { if case .dense(let v)? = self.vector {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 101)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_VectorOutput, rhs: Qdrant_VectorOutput) -> Bool {
-    if lhs.data != rhs.data {return false}
-    if lhs.vector != rhs.vector {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
 }
 
-nonisolated extension Qdrant_VectorsOutput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".VectorsOutput"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vector\0")
+nonisolated extension Qdrant_CollectionOperationResponse: SwiftProtobuf.Message, SwiftProtobuf
+        ._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CollectionOperationResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_VectorOutput?
-        var hadOneofValue = false
-        if let current = self.vectorsOptions {
-          hadOneofValue = true
-          if case .vector(let m) = current {v = m}
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularBoolField(value: &self.result) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.vectorsOptions = .vector(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if self.result != false {
+            try visitor.visitSingularBoolField(value: self.result, fieldNumber: 1)
         }
-      }()
-      default: break
-      }
+        try unknownFields.traverse(visitor: &visitor)
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .vector(let v)? = self.vectorsOptions {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_VectorsOutput, rhs: Qdrant_VectorsOutput) -> Bool {
-    if lhs.vectorsOptions != rhs.vectorsOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_CollectionOperationResponse, rhs: Qdrant_CollectionOperationResponse) -> Bool {
+        if lhs.result != rhs.result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_PointsIdsList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".PointsIdsList"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ids\0")
+nonisolated extension Qdrant_ListCollectionsRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ListCollectionsRequest"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap()
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.ids) }()
-      default: break
-      }
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        // Load everything into unknown fields
+        while try decoder.nextFieldNumber() != nil {}
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.ids.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.ids, fieldNumber: 1)
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        try unknownFields.traverse(visitor: &visitor)
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_PointsIdsList, rhs: Qdrant_PointsIdsList) -> Bool {
-    if lhs.ids != rhs.ids {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_ListCollectionsRequest, rhs: Qdrant_ListCollectionsRequest) -> Bool {
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_PointsSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".PointsSelector"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}points\0\u{1}filter\0")
+nonisolated extension Qdrant_CollectionDescription: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CollectionDescription"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_PointsIdsList?
-        var hadOneofValue = false
-        if let current = self.pointsSelectorOneOf {
-          hadOneofValue = true
-          if case .points(let m) = current {v = m}
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.pointsSelectorOneOf = .points(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.name.isEmpty {
+            try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
         }
-      }()
-      case 2: try {
-        var v: Qdrant_Filter?
-        var hadOneofValue = false
-        if let current = self.pointsSelectorOneOf {
-          hadOneofValue = true
-          if case .filter(let m) = current {v = m}
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_CollectionDescription, rhs: Qdrant_CollectionDescription) -> Bool {
+        if lhs.name != rhs.name { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_ListCollectionsResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ListCollectionsResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}collections\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedMessageField(value: &self.collections) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.pointsSelectorOneOf = .filter(v)
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.collections.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.collections, fieldNumber: 1)
         }
-      }()
-      default: break
-      }
+        try unknownFields.traverse(visitor: &visitor)
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.pointsSelectorOneOf {
-    case .points?: try {
-      guard case .points(let v)? = self.pointsSelectorOneOf else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    }()
-    case .filter?: try {
-      guard case .filter(let v)? = self.pointsSelectorOneOf else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case nil: break
+    static func == (lhs: Qdrant_ListCollectionsResponse, rhs: Qdrant_ListCollectionsResponse) -> Bool {
+        if lhs.collections != rhs.collections { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_PointsSelector, rhs: Qdrant_PointsSelector) -> Bool {
-    if lhs.pointsSelectorOneOf != rhs.pointsSelectorOneOf {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
 }
 
-nonisolated extension Qdrant_PayloadIncludeSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".PayloadIncludeSelector"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fields\0")
+nonisolated extension Qdrant_GetCollectionInfoRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".GetCollectionInfoRequest"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedStringField(value: &self.fields) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.fields.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.fields, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_PayloadIncludeSelector, rhs: Qdrant_PayloadIncludeSelector) -> Bool {
-    if lhs.fields != rhs.fields {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_WithPayloadSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".WithPayloadSelector"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enable\0\u{1}include\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Bool?
-        try decoder.decodeSingularBoolField(value: &v)
-        if let v = v {
-          if self.selectorOptions != nil {try decoder.handleConflictingOneOf()}
-          self.selectorOptions = .enable(v)
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            default: break
+            }
         }
-      }()
-      case 2: try {
-        var v: Qdrant_PayloadIncludeSelector?
-        var hadOneofValue = false
-        if let current = self.selectorOptions {
-          hadOneofValue = true
-          if case .include(let m) = current {v = m}
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.selectorOptions = .include(v)
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_GetCollectionInfoRequest, rhs: Qdrant_GetCollectionInfoRequest) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_CollectionParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CollectionParams"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{5}vectors_config\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 5: try { try decoder.decodeSingularMessageField(value: &self._vectorsConfig) }()
+            default: break
+            }
         }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.selectorOptions {
-    case .enable?: try {
-      guard case .enable(let v)? = self.selectorOptions else { preconditionFailure() }
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
-    }()
-    case .include?: try {
-      guard case .include(let v)? = self.selectorOptions else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case nil: break
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._vectorsConfig {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_WithPayloadSelector, rhs: Qdrant_WithPayloadSelector) -> Bool {
-    if lhs.selectorOptions != rhs.selectorOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_CollectionParams, rhs: Qdrant_CollectionParams) -> Bool {
+        if lhs._vectorsConfig != rhs._vectorsConfig { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_WithVectorsSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".WithVectorsSelector"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enable\0")
+nonisolated extension Qdrant_CollectionConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CollectionConfig"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{1}params\0\u{4}\u{5}strict_mode_config\0\u{1}metadata\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Bool?
-        try decoder.decodeSingularBoolField(value: &v)
-        if let v = v {
-          if self.selectorOptions != nil {try decoder.handleConflictingOneOf()}
-          self.selectorOptions = .enable(v)
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularMessageField(value: &self._params) }()
+            case 6: try { try decoder.decodeSingularMessageField(value: &self._strictModeConfig) }()
+            case 7:
+                try {
+                    try decoder.decodeMapField(
+                        fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                        value: &self.metadata)
+                }()
+            default: break
+            }
         }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .enable(let v)? = self.selectorOptions {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_WithVectorsSelector, rhs: Qdrant_WithVectorsSelector) -> Bool {
-    if lhs.selectorOptions != rhs.selectorOptions {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_WriteOrdering: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".WriteOrdering"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularEnumField(value: &self.type) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.type != .weak {
-      try visitor.visitSingularEnumField(value: self.type, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_WriteOrdering, rhs: Qdrant_WriteOrdering) -> Bool {
-    if lhs.type != rhs.type {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ReadConsistency: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ReadConsistency"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}factor\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_ReadConsistencyType?
-        try decoder.decodeSingularEnumField(value: &v)
-        if let v = v {
-          if self.value != nil {try decoder.handleConflictingOneOf()}
-          self.value = .type(v)
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._params {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        try {
+            if let v = self._strictModeConfig {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+            }
+        }()
+        if !self.metadata.isEmpty {
+            try visitor.visitMapField(
+                fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                value: self.metadata, fieldNumber: 7)
         }
-      }()
-      case 2: try {
-        var v: UInt64?
-        try decoder.decodeSingularUInt64Field(value: &v)
-        if let v = v {
-          if self.value != nil {try decoder.handleConflictingOneOf()}
-          self.value = .factor(v)
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_CollectionConfig, rhs: Qdrant_CollectionConfig) -> Bool {
+        if lhs._params != rhs._params { return false }
+        if lhs._strictModeConfig != rhs._strictModeConfig { return false }
+        if lhs.metadata != rhs.metadata { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_PayloadSchemaInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".PayloadSchemaInfo"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}data_type\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularEnumField(value: &self.dataType) }()
+            default: break
+            }
         }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.value {
-    case .type?: try {
-      guard case .type(let v)? = self.value else { preconditionFailure() }
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 1)
-    }()
-    case .factor?: try {
-      guard case .factor(let v)? = self.value else { preconditionFailure() }
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 2)
-    }()
-    case nil: break
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ReadConsistency, rhs: Qdrant_ReadConsistency) -> Bool {
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_UpsertPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".UpsertPoints"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{1}wait\0\u{1}points\0\u{1}ordering\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 2: try { try decoder.decodeSingularBoolField(value: &self._wait) }()
-      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.points) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._ordering) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try { if let v = self._wait {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
-    } }()
-    if !self.points.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.points, fieldNumber: 3)
-    }
-    try { if let v = self._ordering {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_UpsertPoints, rhs: Qdrant_UpsertPoints) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs._wait != rhs._wait {return false}
-    if lhs.points != rhs.points {return false}
-    if lhs._ordering != rhs._ordering {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_DeletePoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".DeletePoints"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{1}wait\0\u{1}points\0\u{1}ordering\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 2: try { try decoder.decodeSingularBoolField(value: &self._wait) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._points) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._ordering) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try { if let v = self._wait {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._points {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._ordering {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_DeletePoints, rhs: Qdrant_DeletePoints) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs._wait != rhs._wait {return false}
-    if lhs._points != rhs._points {return false}
-    if lhs._ordering != rhs._ordering {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_UpdateResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".UpdateResult"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{2}status\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 2: try { try decoder.decodeSingularEnumField(value: &self.status) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.status != .unknownUpdateStatus {
-      try visitor.visitSingularEnumField(value: self.status, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_UpdateResult, rhs: Qdrant_UpdateResult) -> Bool {
-    if lhs.status != rhs.status {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_PointsOperationResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".PointsOperationResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._result {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_PointsOperationResponse, rhs: Qdrant_PointsOperationResponse) -> Bool {
-    if lhs._result != rhs._result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_RetrievedPoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".RetrievedPoint"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}payload\0\u{2}\u{2}vectors\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._id) }()
-      case 2: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &self.payload) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._vectors) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._id {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.payload.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: self.payload, fieldNumber: 2)
-    }
-    try { if let v = self._vectors {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_RetrievedPoint, rhs: Qdrant_RetrievedPoint) -> Bool {
-    if lhs._id != rhs._id {return false}
-    if lhs.payload != rhs.payload {return false}
-    if lhs._vectors != rhs._vectors {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_GetPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".GetPoints"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{1}ids\0\u{4}\u{2}with_payload\0\u{3}with_vectors\0\u{3}read_consistency\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.ids) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._withPayload) }()
-      case 5: try { try decoder.decodeSingularMessageField(value: &self._withVectors) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    if !self.ids.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.ids, fieldNumber: 2)
-    }
-    try { if let v = self._withPayload {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._withVectors {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    } }()
-    try { if let v = self._readConsistency {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_GetPoints, rhs: Qdrant_GetPoints) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs.ids != rhs.ids {return false}
-    if lhs._withPayload != rhs._withPayload {return false}
-    if lhs._withVectors != rhs._withVectors {return false}
-    if lhs._readConsistency != rhs._readConsistency {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_GetResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".GetResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.result.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_GetResponse, rhs: Qdrant_GetResponse) -> Bool {
-    if lhs.result != rhs.result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ScrollPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ScrollPoints"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{1}filter\0\u{1}offset\0\u{1}limit\0\u{4}\u{2}with_payload\0\u{3}with_vectors\0\u{3}read_consistency\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._filter) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._offset) }()
-      case 4: try { try decoder.decodeSingularUInt32Field(value: &self._limit) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._withPayload) }()
-      case 7: try { try decoder.decodeSingularMessageField(value: &self._withVectors) }()
-      case 8: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try { if let v = self._filter {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._offset {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._limit {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._withPayload {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    try { if let v = self._withVectors {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
-    } }()
-    try { if let v = self._readConsistency {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ScrollPoints, rhs: Qdrant_ScrollPoints) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs._filter != rhs._filter {return false}
-    if lhs._offset != rhs._offset {return false}
-    if lhs._limit != rhs._limit {return false}
-    if lhs._withPayload != rhs._withPayload {return false}
-    if lhs._withVectors != rhs._withVectors {return false}
-    if lhs._readConsistency != rhs._readConsistency {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ScrollResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ScrollResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}next_page_offset\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._nextPageOffset) }()
-      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._nextPageOffset {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.result.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ScrollResponse, rhs: Qdrant_ScrollResponse) -> Bool {
-    if lhs._nextPageOffset != rhs._nextPageOffset {return false}
-    if lhs.result != rhs.result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CountPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CountPoints"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{1}filter\0\u{1}exact\0\u{3}read_consistency\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._filter) }()
-      case 3: try { try decoder.decodeSingularBoolField(value: &self._exact) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try { if let v = self._filter {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._exact {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._readConsistency {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CountPoints, rhs: Qdrant_CountPoints) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs._filter != rhs._filter {return false}
-    if lhs._exact != rhs._exact {return false}
-    if lhs._readConsistency != rhs._readConsistency {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CountResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CountResult"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.count != 0 {
-      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CountResult, rhs: Qdrant_CountResult) -> Bool {
-    if lhs.count != rhs.count {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_CountResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CountResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._result {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_CountResponse, rhs: Qdrant_CountResponse) -> Bool {
-    if lhs._result != rhs._result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_QuantizationSearchParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".QuantizationSearchParams"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ignore\0\u{1}rescore\0\u{1}oversampling\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBoolField(value: &self._ignore) }()
-      case 2: try { try decoder.decodeSingularBoolField(value: &self._rescore) }()
-      case 3: try { try decoder.decodeSingularDoubleField(value: &self._oversampling) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._ignore {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._rescore {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._oversampling {
-      try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_QuantizationSearchParams, rhs: Qdrant_QuantizationSearchParams) -> Bool {
-    if lhs._ignore != rhs._ignore {return false}
-    if lhs._rescore != rhs._rescore {return false}
-    if lhs._oversampling != rhs._oversampling {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_SearchParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".SearchParams"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hnsw_ef\0\u{1}exact\0\u{1}quantization\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularUInt64Field(value: &self._hnswEf) }()
-      case 2: try { try decoder.decodeSingularBoolField(value: &self._exact) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._quantization) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._hnswEf {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._exact {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._quantization {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_SearchParams, rhs: Qdrant_SearchParams) -> Bool {
-    if lhs._hnswEf != rhs._hnswEf {return false}
-    if lhs._exact != rhs._exact {return false}
-    if lhs._quantization != rhs._quantization {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_VectorInput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".VectorInput"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{2}dense\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 2: try {
-        var v: Qdrant_DenseVector?
-        var hadOneofValue = false
-        if let current = self.variant {
-          hadOneofValue = true
-          if case .dense(let m) = current {v = m}
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if self.dataType != .unknownType {
+            try visitor.visitSingularEnumField(value: self.dataType, fieldNumber: 1)
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.variant = .dense(v)
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_PayloadSchemaInfo, rhs: Qdrant_PayloadSchemaInfo) -> Bool {
+        if lhs.dataType != rhs.dataType { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_CollectionInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CollectionInfo"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{7}config\0\u{3}payload_schema\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 7: try { try decoder.decodeSingularMessageField(value: &self._config) }()
+            case 8:
+                try {
+                    try decoder.decodeMapField(
+                        fieldType: SwiftProtobuf._ProtobufMessageMap<
+                            SwiftProtobuf.ProtobufString, Qdrant_PayloadSchemaInfo
+                        >.self, value: &self.payloadSchema)
+                }()
+            default: break
+            }
         }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .dense(let v)? = self.variant {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_VectorInput, rhs: Qdrant_VectorInput) -> Bool {
-    if lhs.variant != rhs.variant {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_Query: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Query"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nearest\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_VectorInput?
-        var hadOneofValue = false
-        if let current = self.variant {
-          hadOneofValue = true
-          if case .nearest(let m) = current {v = m}
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._config {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+            }
+        }()
+        if !self.payloadSchema.isEmpty {
+            try visitor.visitMapField(
+                fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_PayloadSchemaInfo>
+                    .self, value: self.payloadSchema, fieldNumber: 8)
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.variant = .nearest(v)
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_CollectionInfo, rhs: Qdrant_CollectionInfo) -> Bool {
+        if lhs._config != rhs._config { return false }
+        if lhs.payloadSchema != rhs.payloadSchema { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_GetCollectionInfoResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".GetCollectionInfoResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularMessageField(value: &self._result) }()
+            default: break
+            }
         }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .nearest(let v)? = self.variant {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._result {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
 
-  static func ==(lhs: Qdrant_Query, rhs: Qdrant_Query) -> Bool {
-    if lhs.variant != rhs.variant {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_GetCollectionInfoResponse, rhs: Qdrant_GetCollectionInfoResponse) -> Bool {
+        if lhs._result != rhs._result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_QueryPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".QueryPoints"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{2}\u{2}query\0\u{2}\u{2}filter\0\u{1}params\0\u{2}\u{2}limit\0\u{4}\u{2}with_vectors\0\u{3}with_payload\0\u{3}read_consistency\0")
+nonisolated extension Qdrant_PointId: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".PointId"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}num\0\u{1}uuid\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._query) }()
-      case 5: try { try decoder.decodeSingularMessageField(value: &self._filter) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._params) }()
-      case 8: try { try decoder.decodeSingularUInt64Field(value: &self._limit) }()
-      case 10: try { try decoder.decodeSingularMessageField(value: &self._withVectors) }()
-      case 11: try { try decoder.decodeSingularMessageField(value: &self._withPayload) }()
-      case 12: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try { if let v = self._query {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._filter {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    } }()
-    try { if let v = self._params {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    try { if let v = self._limit {
-      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 8)
-    } }()
-    try { if let v = self._withVectors {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
-    } }()
-    try { if let v = self._withPayload {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
-    } }()
-    try { if let v = self._readConsistency {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_QueryPoints, rhs: Qdrant_QueryPoints) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs._query != rhs._query {return false}
-    if lhs._filter != rhs._filter {return false}
-    if lhs._params != rhs._params {return false}
-    if lhs._limit != rhs._limit {return false}
-    if lhs._withVectors != rhs._withVectors {return false}
-    if lhs._withPayload != rhs._withPayload {return false}
-    if lhs._readConsistency != rhs._readConsistency {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_ScoredPoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ScoredPoint"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}payload\0\u{1}score\0\u{2}\u{3}vectors\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._id) }()
-      case 2: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &self.payload) }()
-      case 3: try { try decoder.decodeSingularFloatField(value: &self.score) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._vectors) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._id {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    if !self.payload.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: self.payload, fieldNumber: 2)
-    }
-    if self.score.bitPattern != 0 {
-      try visitor.visitSingularFloatField(value: self.score, fieldNumber: 3)
-    }
-    try { if let v = self._vectors {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_ScoredPoint, rhs: Qdrant_ScoredPoint) -> Bool {
-    if lhs._id != rhs._id {return false}
-    if lhs.payload != rhs.payload {return false}
-    if lhs.score != rhs.score {return false}
-    if lhs._vectors != rhs._vectors {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_QueryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".QueryResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.result.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_QueryResponse, rhs: Qdrant_QueryResponse) -> Bool {
-    if lhs.result != rhs.result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_QueryBatchPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".QueryBatchPoints"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{3}query_points\0\u{3}read_consistency\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.queryPoints) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    if !self.queryPoints.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.queryPoints, fieldNumber: 2)
-    }
-    try { if let v = self._readConsistency {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_QueryBatchPoints, rhs: Qdrant_QueryBatchPoints) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs.queryPoints != rhs.queryPoints {return false}
-    if lhs._readConsistency != rhs._readConsistency {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_BatchResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".BatchResult"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.result.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_BatchResult, rhs: Qdrant_BatchResult) -> Bool {
-    if lhs.result != rhs.result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_QueryBatchResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".QueryBatchResponse"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.result.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_QueryBatchResponse, rhs: Qdrant_QueryBatchResponse) -> Bool {
-    if lhs.result != rhs.result {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_KeywordIndexParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".KeywordIndexParams"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}is_tenant\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBoolField(value: &self._isTenant) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._isTenant {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: Qdrant_KeywordIndexParams, rhs: Qdrant_KeywordIndexParams) -> Bool {
-    if lhs._isTenant != rhs._isTenant {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Qdrant_PayloadIndexParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".PayloadIndexParams"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}keyword_index_params\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 3: try {
-        var v: Qdrant_KeywordIndexParams?
-        var hadOneofValue = false
-        if let current = self.indexParams {
-          hadOneofValue = true
-          if case .keywordIndexParams(let m) = current {v = m}
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: UInt64?
+                    try decoder.decodeSingularUInt64Field(value: &v)
+                    if let v = v {
+                        if self.pointIDOptions != nil { try decoder.handleConflictingOneOf() }
+                        self.pointIDOptions = .num(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: String?
+                    try decoder.decodeSingularStringField(value: &v)
+                    if let v = v {
+                        if self.pointIDOptions != nil { try decoder.handleConflictingOneOf() }
+                        self.pointIDOptions = .uuid(v)
+                    }
+                }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.indexParams = .keywordIndexParams(v)
-        }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if case .keywordIndexParams(let v)? = self.indexParams {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.pointIDOptions {
+        case .num?:
+            try {
+                guard case .num(let v)? = self.pointIDOptions else { preconditionFailure() }
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+            }()
+        case .uuid?:
+            try {
+                guard case .uuid(let v)? = self.pointIDOptions else { preconditionFailure() }
+                try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+            }()
+        case nil: break
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
 
-  static func ==(lhs: Qdrant_PayloadIndexParams, rhs: Qdrant_PayloadIndexParams) -> Bool {
-    if lhs.indexParams != rhs.indexParams {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_PointId, rhs: Qdrant_PointId) -> Bool {
+        if lhs.pointIDOptions != rhs.pointIDOptions { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_CreateFieldIndexCollection: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".CreateFieldIndexCollection"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{1}wait\0\u{3}field_name\0\u{3}field_type\0\u{3}field_index_params\0")
+nonisolated extension Qdrant_DenseVector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".DenseVector"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}data\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 2: try { try decoder.decodeSingularBoolField(value: &self._wait) }()
-      case 3: try { try decoder.decodeSingularStringField(value: &self.fieldName) }()
-      case 4: try { try decoder.decodeSingularEnumField(value: &self._fieldType) }()
-      case 5: try { try decoder.decodeSingularMessageField(value: &self._fieldIndexParams) }()
-      default: break
-      }
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedFloatField(value: &self.data) }()
+            default: break
+            }
+        }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.data.isEmpty {
+            try visitor.visitPackedFloatField(value: self.data, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
     }
-    try { if let v = self._wait {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
-    } }()
-    if !self.fieldName.isEmpty {
-      try visitor.visitSingularStringField(value: self.fieldName, fieldNumber: 3)
-    }
-    try { if let v = self._fieldType {
-      try visitor.visitSingularEnumField(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._fieldIndexParams {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_CreateFieldIndexCollection, rhs: Qdrant_CreateFieldIndexCollection) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs._wait != rhs._wait {return false}
-    if lhs.fieldName != rhs.fieldName {return false}
-    if lhs._fieldType != rhs._fieldType {return false}
-    if lhs._fieldIndexParams != rhs._fieldIndexParams {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_DenseVector, rhs: Qdrant_DenseVector) -> Bool {
+        if lhs.data != rhs.data { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_RepeatedStrings: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".RepeatedStrings"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}strings\0")
+nonisolated extension Qdrant_Vector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Vector"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}e\u{1}dense\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedStringField(value: &self.strings) }()
-      default: break
-      }
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 101:
+                try {
+                    var v: Qdrant_DenseVector?
+                    var hadOneofValue = false
+                    if let current = self.vector {
+                        hadOneofValue = true
+                        if case .dense(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.vector = .dense(v)
+                    }
+                }()
+            default: break
+            }
+        }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.strings.isEmpty {
-      try visitor.visitRepeatedStringField(value: self.strings, fieldNumber: 1)
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if case .dense(let v)? = self.vector {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 101)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_RepeatedStrings, rhs: Qdrant_RepeatedStrings) -> Bool {
-    if lhs.strings != rhs.strings {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_Vector, rhs: Qdrant_Vector) -> Bool {
+        if lhs.vector != rhs.vector { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_Match: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Match"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}keyword\0\u{1}integer\0\u{1}boolean\0\u{2}\u{2}keywords\0")
+nonisolated extension Qdrant_Vectors: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Vectors"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vector\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: String?
-        try decoder.decodeSingularStringField(value: &v)
-        if let v = v {
-          if self.matchValue != nil {try decoder.handleConflictingOneOf()}
-          self.matchValue = .keyword(v)
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_Vector?
+                    var hadOneofValue = false
+                    if let current = self.vectorsOptions {
+                        hadOneofValue = true
+                        if case .vector(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.vectorsOptions = .vector(v)
+                    }
+                }()
+            default: break
+            }
         }
-      }()
-      case 2: try {
-        var v: Int64?
-        try decoder.decodeSingularInt64Field(value: &v)
-        if let v = v {
-          if self.matchValue != nil {try decoder.handleConflictingOneOf()}
-          self.matchValue = .integer(v)
-        }
-      }()
-      case 3: try {
-        var v: Bool?
-        try decoder.decodeSingularBoolField(value: &v)
-        if let v = v {
-          if self.matchValue != nil {try decoder.handleConflictingOneOf()}
-          self.matchValue = .boolean(v)
-        }
-      }()
-      case 5: try {
-        var v: Qdrant_RepeatedStrings?
-        var hadOneofValue = false
-        if let current = self.matchValue {
-          hadOneofValue = true
-          if case .keywords(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.matchValue = .keywords(v)
-        }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.matchValue {
-    case .keyword?: try {
-      guard case .keyword(let v)? = self.matchValue else { preconditionFailure() }
-      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
-    }()
-    case .integer?: try {
-      guard case .integer(let v)? = self.matchValue else { preconditionFailure() }
-      try visitor.visitSingularInt64Field(value: v, fieldNumber: 2)
-    }()
-    case .boolean?: try {
-      guard case .boolean(let v)? = self.matchValue else { preconditionFailure() }
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
-    }()
-    case .keywords?: try {
-      guard case .keywords(let v)? = self.matchValue else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    }()
-    case nil: break
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if case .vector(let v)? = self.vectorsOptions {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_Match, rhs: Qdrant_Match) -> Bool {
-    if lhs.matchValue != rhs.matchValue {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_Vectors, rhs: Qdrant_Vectors) -> Bool {
+        if lhs.vectorsOptions != rhs.vectorsOptions { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_Range: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Range"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lt\0\u{1}gt\0\u{1}gte\0\u{1}lte\0")
+nonisolated extension Qdrant_PointStruct: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".PointStruct"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{2}\u{2}payload\0\u{1}vectors\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularDoubleField(value: &self._lt) }()
-      case 2: try { try decoder.decodeSingularDoubleField(value: &self._gt) }()
-      case 3: try { try decoder.decodeSingularDoubleField(value: &self._gte) }()
-      case 4: try { try decoder.decodeSingularDoubleField(value: &self._lte) }()
-      default: break
-      }
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularMessageField(value: &self._id) }()
+            case 3:
+                try {
+                    try decoder.decodeMapField(
+                        fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                        value: &self.payload)
+                }()
+            case 4: try { try decoder.decodeSingularMessageField(value: &self._vectors) }()
+            default: break
+            }
+        }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._lt {
-      try visitor.visitSingularDoubleField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._gt {
-      try visitor.visitSingularDoubleField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._gte {
-      try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
-    } }()
-    try { if let v = self._lte {
-      try visitor.visitSingularDoubleField(value: v, fieldNumber: 4)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._id {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        if !self.payload.isEmpty {
+            try visitor.visitMapField(
+                fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                value: self.payload, fieldNumber: 3)
+        }
+        try {
+            if let v = self._vectors {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
 
-  static func ==(lhs: Qdrant_Range, rhs: Qdrant_Range) -> Bool {
-    if lhs._lt != rhs._lt {return false}
-    if lhs._gt != rhs._gt {return false}
-    if lhs._gte != rhs._gte {return false}
-    if lhs._lte != rhs._lte {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_PointStruct, rhs: Qdrant_PointStruct) -> Bool {
+        if lhs._id != rhs._id { return false }
+        if lhs.payload != rhs.payload { return false }
+        if lhs._vectors != rhs._vectors { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_FieldCondition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".FieldCondition"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}match\0\u{1}range\0")
+nonisolated extension Qdrant_VectorOutput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".VectorOutput"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}data\0\u{2}d\u{1}dense\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.key) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._match) }()
-      case 3: try { try decoder.decodeSingularMessageField(value: &self._range) }()
-      default: break
-      }
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedFloatField(value: &self.data) }()
+            case 101:
+                try {
+                    var v: Qdrant_DenseVector?
+                    var hadOneofValue = false
+                    if let current = self.vector {
+                        hadOneofValue = true
+                        if case .dense(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.vector = .dense(v)
+                    }
+                }()
+            default: break
+            }
+        }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.key.isEmpty {
-      try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.data.isEmpty {
+            try visitor.visitPackedFloatField(value: self.data, fieldNumber: 1)
+        }
+        try {
+            if case .dense(let v)? = self.vector {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 101)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
     }
-    try { if let v = self._match {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    } }()
-    try { if let v = self._range {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
-    } }()
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_FieldCondition, rhs: Qdrant_FieldCondition) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs._match != rhs._match {return false}
-    if lhs._range != rhs._range {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_VectorOutput, rhs: Qdrant_VectorOutput) -> Bool {
+        if lhs.data != rhs.data { return false }
+        if lhs.vector != rhs.vector { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_IsEmptyCondition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".IsEmptyCondition"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0")
+nonisolated extension Qdrant_VectorsOutput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".VectorsOutput"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}vector\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.key) }()
-      default: break
-      }
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_VectorOutput?
+                    var hadOneofValue = false
+                    if let current = self.vectorsOptions {
+                        hadOneofValue = true
+                        if case .vector(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.vectorsOptions = .vector(v)
+                    }
+                }()
+            default: break
+            }
+        }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.key.isEmpty {
-      try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if case .vector(let v)? = self.vectorsOptions {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_IsEmptyCondition, rhs: Qdrant_IsEmptyCondition) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_VectorsOutput, rhs: Qdrant_VectorsOutput) -> Bool {
+        if lhs.vectorsOptions != rhs.vectorsOptions { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_Condition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Condition"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}field\0\u{3}is_empty\0\u{2}\u{2}filter\0")
+nonisolated extension Qdrant_PointsIdsList: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".PointsIdsList"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ids\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try {
-        var v: Qdrant_FieldCondition?
-        var hadOneofValue = false
-        if let current = self.conditionOneOf {
-          hadOneofValue = true
-          if case .field(let m) = current {v = m}
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedMessageField(value: &self.ids) }()
+            default: break
+            }
         }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.conditionOneOf = .field(v)
-        }
-      }()
-      case 2: try {
-        var v: Qdrant_IsEmptyCondition?
-        var hadOneofValue = false
-        if let current = self.conditionOneOf {
-          hadOneofValue = true
-          if case .isEmpty(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.conditionOneOf = .isEmpty(v)
-        }
-      }()
-      case 4: try {
-        var v: Qdrant_Filter?
-        var hadOneofValue = false
-        if let current = self.conditionOneOf {
-          hadOneofValue = true
-          if case .filter(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.conditionOneOf = .filter(v)
-        }
-      }()
-      default: break
-      }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    switch self.conditionOneOf {
-    case .field?: try {
-      guard case .field(let v)? = self.conditionOneOf else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    }()
-    case .isEmpty?: try {
-      guard case .isEmpty(let v)? = self.conditionOneOf else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
-    }()
-    case .filter?: try {
-      guard case .filter(let v)? = self.conditionOneOf else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    }()
-    case nil: break
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.ids.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.ids, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
     }
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_Condition, rhs: Qdrant_Condition) -> Bool {
-    if lhs.conditionOneOf != rhs.conditionOneOf {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_PointsIdsList, rhs: Qdrant_PointsIdsList) -> Bool {
+        if lhs.ids != rhs.ids { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 
-nonisolated extension Qdrant_Filter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Filter"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}should\0\u{1}must\0\u{3}must_not\0")
+nonisolated extension Qdrant_PointsSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".PointsSelector"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}points\0\u{1}filter\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.should) }()
-      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.must) }()
-      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.mustNot) }()
-      default: break
-      }
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_PointsIdsList?
+                    var hadOneofValue = false
+                    if let current = self.pointsSelectorOneOf {
+                        hadOneofValue = true
+                        if case .points(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.pointsSelectorOneOf = .points(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: Qdrant_Filter?
+                    var hadOneofValue = false
+                    if let current = self.pointsSelectorOneOf {
+                        hadOneofValue = true
+                        if case .filter(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.pointsSelectorOneOf = .filter(v)
+                    }
+                }()
+            default: break
+            }
+        }
     }
-  }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.should.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.should, fieldNumber: 1)
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.pointsSelectorOneOf {
+        case .points?:
+            try {
+                guard case .points(let v)? = self.pointsSelectorOneOf else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }()
+        case .filter?:
+            try {
+                guard case .filter(let v)? = self.pointsSelectorOneOf else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }()
+        case nil: break
+        }
+        try unknownFields.traverse(visitor: &visitor)
     }
-    if !self.must.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.must, fieldNumber: 2)
-    }
-    if !self.mustNot.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.mustNot, fieldNumber: 3)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
 
-  static func ==(lhs: Qdrant_Filter, rhs: Qdrant_Filter) -> Bool {
-    if lhs.should != rhs.should {return false}
-    if lhs.must != rhs.must {return false}
-    if lhs.mustNot != rhs.mustNot {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
+    static func == (lhs: Qdrant_PointsSelector, rhs: Qdrant_PointsSelector) -> Bool {
+        if lhs.pointsSelectorOneOf != rhs.pointsSelectorOneOf { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_PayloadIncludeSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".PayloadIncludeSelector"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fields\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedStringField(value: &self.fields) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.fields.isEmpty {
+            try visitor.visitRepeatedStringField(value: self.fields, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_PayloadIncludeSelector, rhs: Qdrant_PayloadIncludeSelector) -> Bool {
+        if lhs.fields != rhs.fields { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_WithPayloadSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".WithPayloadSelector"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enable\0\u{1}include\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Bool?
+                    try decoder.decodeSingularBoolField(value: &v)
+                    if let v = v {
+                        if self.selectorOptions != nil { try decoder.handleConflictingOneOf() }
+                        self.selectorOptions = .enable(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: Qdrant_PayloadIncludeSelector?
+                    var hadOneofValue = false
+                    if let current = self.selectorOptions {
+                        hadOneofValue = true
+                        if case .include(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.selectorOptions = .include(v)
+                    }
+                }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.selectorOptions {
+        case .enable?:
+            try {
+                guard case .enable(let v)? = self.selectorOptions else { preconditionFailure() }
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
+            }()
+        case .include?:
+            try {
+                guard case .include(let v)? = self.selectorOptions else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }()
+        case nil: break
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_WithPayloadSelector, rhs: Qdrant_WithPayloadSelector) -> Bool {
+        if lhs.selectorOptions != rhs.selectorOptions { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_WithVectorsSelector: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".WithVectorsSelector"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enable\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Bool?
+                    try decoder.decodeSingularBoolField(value: &v)
+                    if let v = v {
+                        if self.selectorOptions != nil { try decoder.handleConflictingOneOf() }
+                        self.selectorOptions = .enable(v)
+                    }
+                }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if case .enable(let v)? = self.selectorOptions {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_WithVectorsSelector, rhs: Qdrant_WithVectorsSelector) -> Bool {
+        if lhs.selectorOptions != rhs.selectorOptions { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_WriteOrdering: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".WriteOrdering"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularEnumField(value: &self.type) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if self.type != .weak {
+            try visitor.visitSingularEnumField(value: self.type, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_WriteOrdering, rhs: Qdrant_WriteOrdering) -> Bool {
+        if lhs.type != rhs.type { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_ReadConsistency: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ReadConsistency"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{1}factor\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_ReadConsistencyType?
+                    try decoder.decodeSingularEnumField(value: &v)
+                    if let v = v {
+                        if self.value != nil { try decoder.handleConflictingOneOf() }
+                        self.value = .type(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: UInt64?
+                    try decoder.decodeSingularUInt64Field(value: &v)
+                    if let v = v {
+                        if self.value != nil { try decoder.handleConflictingOneOf() }
+                        self.value = .factor(v)
+                    }
+                }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.value {
+        case .type?:
+            try {
+                guard case .type(let v)? = self.value else { preconditionFailure() }
+                try visitor.visitSingularEnumField(value: v, fieldNumber: 1)
+            }()
+        case .factor?:
+            try {
+                guard case .factor(let v)? = self.value else { preconditionFailure() }
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 2)
+            }()
+        case nil: break
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_ReadConsistency, rhs: Qdrant_ReadConsistency) -> Bool {
+        if lhs.value != rhs.value { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_UpsertPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".UpsertPoints"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{3}collection_name\0\u{1}wait\0\u{1}points\0\u{1}ordering\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 2: try { try decoder.decodeSingularBoolField(value: &self._wait) }()
+            case 3: try { try decoder.decodeRepeatedMessageField(value: &self.points) }()
+            case 4: try { try decoder.decodeSingularMessageField(value: &self._ordering) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+        }
+        try {
+            if let v = self._wait {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
+            }
+        }()
+        if !self.points.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.points, fieldNumber: 3)
+        }
+        try {
+            if let v = self._ordering {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_UpsertPoints, rhs: Qdrant_UpsertPoints) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs._wait != rhs._wait { return false }
+        if lhs.points != rhs.points { return false }
+        if lhs._ordering != rhs._ordering { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_DeletePoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".DeletePoints"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{3}collection_name\0\u{1}wait\0\u{1}points\0\u{1}ordering\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 2: try { try decoder.decodeSingularBoolField(value: &self._wait) }()
+            case 3: try { try decoder.decodeSingularMessageField(value: &self._points) }()
+            case 4: try { try decoder.decodeSingularMessageField(value: &self._ordering) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+        }
+        try {
+            if let v = self._wait {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._points {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+            }
+        }()
+        try {
+            if let v = self._ordering {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_DeletePoints, rhs: Qdrant_DeletePoints) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs._wait != rhs._wait { return false }
+        if lhs._points != rhs._points { return false }
+        if lhs._ordering != rhs._ordering { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_UpdateResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".UpdateResult"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{2}status\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 2: try { try decoder.decodeSingularEnumField(value: &self.status) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if self.status != .unknownUpdateStatus {
+            try visitor.visitSingularEnumField(value: self.status, fieldNumber: 2)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_UpdateResult, rhs: Qdrant_UpdateResult) -> Bool {
+        if lhs.status != rhs.status { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_PointsOperationResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".PointsOperationResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularMessageField(value: &self._result) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._result {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_PointsOperationResponse, rhs: Qdrant_PointsOperationResponse) -> Bool {
+        if lhs._result != rhs._result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_RetrievedPoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".RetrievedPoint"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}payload\0\u{2}\u{2}vectors\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularMessageField(value: &self._id) }()
+            case 2:
+                try {
+                    try decoder.decodeMapField(
+                        fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                        value: &self.payload)
+                }()
+            case 4: try { try decoder.decodeSingularMessageField(value: &self._vectors) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._id {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        if !self.payload.isEmpty {
+            try visitor.visitMapField(
+                fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                value: self.payload, fieldNumber: 2)
+        }
+        try {
+            if let v = self._vectors {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_RetrievedPoint, rhs: Qdrant_RetrievedPoint) -> Bool {
+        if lhs._id != rhs._id { return false }
+        if lhs.payload != rhs.payload { return false }
+        if lhs._vectors != rhs._vectors { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_GetPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".GetPoints"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{3}collection_name\0\u{1}ids\0\u{4}\u{2}with_payload\0\u{3}with_vectors\0\u{3}read_consistency\0"
+    )
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 2: try { try decoder.decodeRepeatedMessageField(value: &self.ids) }()
+            case 4: try { try decoder.decodeSingularMessageField(value: &self._withPayload) }()
+            case 5: try { try decoder.decodeSingularMessageField(value: &self._withVectors) }()
+            case 6: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+        }
+        if !self.ids.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.ids, fieldNumber: 2)
+        }
+        try {
+            if let v = self._withPayload {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+            }
+        }()
+        try {
+            if let v = self._withVectors {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+            }
+        }()
+        try {
+            if let v = self._readConsistency {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_GetPoints, rhs: Qdrant_GetPoints) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs.ids != rhs.ids { return false }
+        if lhs._withPayload != rhs._withPayload { return false }
+        if lhs._withVectors != rhs._withVectors { return false }
+        if lhs._readConsistency != rhs._readConsistency { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_GetResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".GetResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.result.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_GetResponse, rhs: Qdrant_GetResponse) -> Bool {
+        if lhs.result != rhs.result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_ScrollPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ScrollPoints"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode:
+            "\0\u{3}collection_name\0\u{1}filter\0\u{1}offset\0\u{1}limit\0\u{4}\u{2}with_payload\0\u{3}with_vectors\0\u{3}read_consistency\0"
+    )
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 2: try { try decoder.decodeSingularMessageField(value: &self._filter) }()
+            case 3: try { try decoder.decodeSingularMessageField(value: &self._offset) }()
+            case 4: try { try decoder.decodeSingularUInt32Field(value: &self._limit) }()
+            case 6: try { try decoder.decodeSingularMessageField(value: &self._withPayload) }()
+            case 7: try { try decoder.decodeSingularMessageField(value: &self._withVectors) }()
+            case 8: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+        }
+        try {
+            if let v = self._filter {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._offset {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+            }
+        }()
+        try {
+            if let v = self._limit {
+                try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
+            }
+        }()
+        try {
+            if let v = self._withPayload {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+            }
+        }()
+        try {
+            if let v = self._withVectors {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+            }
+        }()
+        try {
+            if let v = self._readConsistency {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_ScrollPoints, rhs: Qdrant_ScrollPoints) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs._filter != rhs._filter { return false }
+        if lhs._offset != rhs._offset { return false }
+        if lhs._limit != rhs._limit { return false }
+        if lhs._withPayload != rhs._withPayload { return false }
+        if lhs._withVectors != rhs._withVectors { return false }
+        if lhs._readConsistency != rhs._readConsistency { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_ScrollResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ScrollResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}next_page_offset\0\u{1}result\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularMessageField(value: &self._nextPageOffset) }()
+            case 2: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._nextPageOffset {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        if !self.result.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 2)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_ScrollResponse, rhs: Qdrant_ScrollResponse) -> Bool {
+        if lhs._nextPageOffset != rhs._nextPageOffset { return false }
+        if lhs.result != rhs.result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_CountPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CountPoints"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{3}collection_name\0\u{1}filter\0\u{1}exact\0\u{3}read_consistency\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 2: try { try decoder.decodeSingularMessageField(value: &self._filter) }()
+            case 3: try { try decoder.decodeSingularBoolField(value: &self._exact) }()
+            case 4: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+        }
+        try {
+            if let v = self._filter {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._exact {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
+            }
+        }()
+        try {
+            if let v = self._readConsistency {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_CountPoints, rhs: Qdrant_CountPoints) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs._filter != rhs._filter { return false }
+        if lhs._exact != rhs._exact { return false }
+        if lhs._readConsistency != rhs._readConsistency { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_CountResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CountResult"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if self.count != 0 {
+            try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_CountResult, rhs: Qdrant_CountResult) -> Bool {
+        if lhs.count != rhs.count { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_CountResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CountResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularMessageField(value: &self._result) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._result {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_CountResponse, rhs: Qdrant_CountResponse) -> Bool {
+        if lhs._result != rhs._result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_QuantizationSearchParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".QuantizationSearchParams"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}ignore\0\u{1}rescore\0\u{1}oversampling\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularBoolField(value: &self._ignore) }()
+            case 2: try { try decoder.decodeSingularBoolField(value: &self._rescore) }()
+            case 3: try { try decoder.decodeSingularDoubleField(value: &self._oversampling) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._ignore {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
+            }
+        }()
+        try {
+            if let v = self._rescore {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._oversampling {
+                try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_QuantizationSearchParams, rhs: Qdrant_QuantizationSearchParams) -> Bool {
+        if lhs._ignore != rhs._ignore { return false }
+        if lhs._rescore != rhs._rescore { return false }
+        if lhs._oversampling != rhs._oversampling { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_SearchParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".SearchParams"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}hnsw_ef\0\u{1}exact\0\u{1}quantization\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularUInt64Field(value: &self._hnswEf) }()
+            case 2: try { try decoder.decodeSingularBoolField(value: &self._exact) }()
+            case 3: try { try decoder.decodeSingularMessageField(value: &self._quantization) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._hnswEf {
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 1)
+            }
+        }()
+        try {
+            if let v = self._exact {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._quantization {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_SearchParams, rhs: Qdrant_SearchParams) -> Bool {
+        if lhs._hnswEf != rhs._hnswEf { return false }
+        if lhs._exact != rhs._exact { return false }
+        if lhs._quantization != rhs._quantization { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_VectorInput: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".VectorInput"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{2}dense\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 2:
+                try {
+                    var v: Qdrant_DenseVector?
+                    var hadOneofValue = false
+                    if let current = self.variant {
+                        hadOneofValue = true
+                        if case .dense(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.variant = .dense(v)
+                    }
+                }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if case .dense(let v)? = self.variant {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_VectorInput, rhs: Qdrant_VectorInput) -> Bool {
+        if lhs.variant != rhs.variant { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_Query: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Query"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nearest\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_VectorInput?
+                    var hadOneofValue = false
+                    if let current = self.variant {
+                        hadOneofValue = true
+                        if case .nearest(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.variant = .nearest(v)
+                    }
+                }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if case .nearest(let v)? = self.variant {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_Query, rhs: Qdrant_Query) -> Bool {
+        if lhs.variant != rhs.variant { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_QueryPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".QueryPoints"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode:
+            "\0\u{3}collection_name\0\u{2}\u{2}query\0\u{2}\u{2}filter\0\u{1}params\0\u{2}\u{2}limit\0\u{4}\u{2}with_vectors\0\u{3}with_payload\0\u{3}read_consistency\0"
+    )
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 3: try { try decoder.decodeSingularMessageField(value: &self._query) }()
+            case 5: try { try decoder.decodeSingularMessageField(value: &self._filter) }()
+            case 6: try { try decoder.decodeSingularMessageField(value: &self._params) }()
+            case 8: try { try decoder.decodeSingularUInt64Field(value: &self._limit) }()
+            case 10: try { try decoder.decodeSingularMessageField(value: &self._withVectors) }()
+            case 11: try { try decoder.decodeSingularMessageField(value: &self._withPayload) }()
+            case 12: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+        }
+        try {
+            if let v = self._query {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+            }
+        }()
+        try {
+            if let v = self._filter {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+            }
+        }()
+        try {
+            if let v = self._params {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+            }
+        }()
+        try {
+            if let v = self._limit {
+                try visitor.visitSingularUInt64Field(value: v, fieldNumber: 8)
+            }
+        }()
+        try {
+            if let v = self._withVectors {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+            }
+        }()
+        try {
+            if let v = self._withPayload {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+            }
+        }()
+        try {
+            if let v = self._readConsistency {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_QueryPoints, rhs: Qdrant_QueryPoints) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs._query != rhs._query { return false }
+        if lhs._filter != rhs._filter { return false }
+        if lhs._params != rhs._params { return false }
+        if lhs._limit != rhs._limit { return false }
+        if lhs._withVectors != rhs._withVectors { return false }
+        if lhs._withPayload != rhs._withPayload { return false }
+        if lhs._readConsistency != rhs._readConsistency { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_ScoredPoint: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".ScoredPoint"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{1}id\0\u{1}payload\0\u{1}score\0\u{2}\u{3}vectors\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularMessageField(value: &self._id) }()
+            case 2:
+                try {
+                    try decoder.decodeMapField(
+                        fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                        value: &self.payload)
+                }()
+            case 3: try { try decoder.decodeSingularFloatField(value: &self.score) }()
+            case 6: try { try decoder.decodeSingularMessageField(value: &self._vectors) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._id {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }
+        }()
+        if !self.payload.isEmpty {
+            try visitor.visitMapField(
+                fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString, Qdrant_Value>.self,
+                value: self.payload, fieldNumber: 2)
+        }
+        if self.score.bitPattern != 0 {
+            try visitor.visitSingularFloatField(value: self.score, fieldNumber: 3)
+        }
+        try {
+            if let v = self._vectors {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_ScoredPoint, rhs: Qdrant_ScoredPoint) -> Bool {
+        if lhs._id != rhs._id { return false }
+        if lhs.payload != rhs.payload { return false }
+        if lhs.score != rhs.score { return false }
+        if lhs._vectors != rhs._vectors { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_QueryResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".QueryResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.result.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_QueryResponse, rhs: Qdrant_QueryResponse) -> Bool {
+        if lhs.result != rhs.result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_QueryBatchPoints: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".QueryBatchPoints"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{3}collection_name\0\u{3}query_points\0\u{3}read_consistency\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 2: try { try decoder.decodeRepeatedMessageField(value: &self.queryPoints) }()
+            case 3: try { try decoder.decodeSingularMessageField(value: &self._readConsistency) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+        }
+        if !self.queryPoints.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.queryPoints, fieldNumber: 2)
+        }
+        try {
+            if let v = self._readConsistency {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_QueryBatchPoints, rhs: Qdrant_QueryBatchPoints) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs.queryPoints != rhs.queryPoints { return false }
+        if lhs._readConsistency != rhs._readConsistency { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_BatchResult: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".BatchResult"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.result.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_BatchResult, rhs: Qdrant_BatchResult) -> Bool {
+        if lhs.result != rhs.result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_QueryBatchResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".QueryBatchResponse"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}result\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedMessageField(value: &self.result) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.result.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.result, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_QueryBatchResponse, rhs: Qdrant_QueryBatchResponse) -> Bool {
+        if lhs.result != rhs.result { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_KeywordIndexParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".KeywordIndexParams"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}is_tenant\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularBoolField(value: &self._isTenant) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._isTenant {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 1)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_KeywordIndexParams, rhs: Qdrant_KeywordIndexParams) -> Bool {
+        if lhs._isTenant != rhs._isTenant { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_PayloadIndexParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".PayloadIndexParams"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{4}\u{3}keyword_index_params\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 3:
+                try {
+                    var v: Qdrant_KeywordIndexParams?
+                    var hadOneofValue = false
+                    if let current = self.indexParams {
+                        hadOneofValue = true
+                        if case .keywordIndexParams(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.indexParams = .keywordIndexParams(v)
+                    }
+                }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if case .keywordIndexParams(let v)? = self.indexParams {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_PayloadIndexParams, rhs: Qdrant_PayloadIndexParams) -> Bool {
+        if lhs.indexParams != rhs.indexParams { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_CreateFieldIndexCollection: SwiftProtobuf.Message, SwiftProtobuf
+        ._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".CreateFieldIndexCollection"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{3}collection_name\0\u{1}wait\0\u{3}field_name\0\u{3}field_type\0\u{3}field_index_params\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
+            case 2: try { try decoder.decodeSingularBoolField(value: &self._wait) }()
+            case 3: try { try decoder.decodeSingularStringField(value: &self.fieldName) }()
+            case 4: try { try decoder.decodeSingularEnumField(value: &self._fieldType) }()
+            case 5: try { try decoder.decodeSingularMessageField(value: &self._fieldIndexParams) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.collectionName.isEmpty {
+            try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
+        }
+        try {
+            if let v = self._wait {
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 2)
+            }
+        }()
+        if !self.fieldName.isEmpty {
+            try visitor.visitSingularStringField(value: self.fieldName, fieldNumber: 3)
+        }
+        try {
+            if let v = self._fieldType {
+                try visitor.visitSingularEnumField(value: v, fieldNumber: 4)
+            }
+        }()
+        try {
+            if let v = self._fieldIndexParams {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_CreateFieldIndexCollection, rhs: Qdrant_CreateFieldIndexCollection) -> Bool {
+        if lhs.collectionName != rhs.collectionName { return false }
+        if lhs._wait != rhs._wait { return false }
+        if lhs.fieldName != rhs.fieldName { return false }
+        if lhs._fieldType != rhs._fieldType { return false }
+        if lhs._fieldIndexParams != rhs._fieldIndexParams { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_RepeatedStrings: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".RepeatedStrings"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}strings\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedStringField(value: &self.strings) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.strings.isEmpty {
+            try visitor.visitRepeatedStringField(value: self.strings, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_RepeatedStrings, rhs: Qdrant_RepeatedStrings) -> Bool {
+        if lhs.strings != rhs.strings { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_Match: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Match"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(
+        bytecode: "\0\u{1}keyword\0\u{1}integer\0\u{1}boolean\0\u{2}\u{2}keywords\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: String?
+                    try decoder.decodeSingularStringField(value: &v)
+                    if let v = v {
+                        if self.matchValue != nil { try decoder.handleConflictingOneOf() }
+                        self.matchValue = .keyword(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: Int64?
+                    try decoder.decodeSingularInt64Field(value: &v)
+                    if let v = v {
+                        if self.matchValue != nil { try decoder.handleConflictingOneOf() }
+                        self.matchValue = .integer(v)
+                    }
+                }()
+            case 3:
+                try {
+                    var v: Bool?
+                    try decoder.decodeSingularBoolField(value: &v)
+                    if let v = v {
+                        if self.matchValue != nil { try decoder.handleConflictingOneOf() }
+                        self.matchValue = .boolean(v)
+                    }
+                }()
+            case 5:
+                try {
+                    var v: Qdrant_RepeatedStrings?
+                    var hadOneofValue = false
+                    if let current = self.matchValue {
+                        hadOneofValue = true
+                        if case .keywords(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.matchValue = .keywords(v)
+                    }
+                }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.matchValue {
+        case .keyword?:
+            try {
+                guard case .keyword(let v)? = self.matchValue else { preconditionFailure() }
+                try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+            }()
+        case .integer?:
+            try {
+                guard case .integer(let v)? = self.matchValue else { preconditionFailure() }
+                try visitor.visitSingularInt64Field(value: v, fieldNumber: 2)
+            }()
+        case .boolean?:
+            try {
+                guard case .boolean(let v)? = self.matchValue else { preconditionFailure() }
+                try visitor.visitSingularBoolField(value: v, fieldNumber: 3)
+            }()
+        case .keywords?:
+            try {
+                guard case .keywords(let v)? = self.matchValue else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+            }()
+        case nil: break
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_Match, rhs: Qdrant_Match) -> Bool {
+        if lhs.matchValue != rhs.matchValue { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_Range: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Range"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}lt\0\u{1}gt\0\u{1}gte\0\u{1}lte\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularDoubleField(value: &self._lt) }()
+            case 2: try { try decoder.decodeSingularDoubleField(value: &self._gt) }()
+            case 3: try { try decoder.decodeSingularDoubleField(value: &self._gte) }()
+            case 4: try { try decoder.decodeSingularDoubleField(value: &self._lte) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        try {
+            if let v = self._lt {
+                try visitor.visitSingularDoubleField(value: v, fieldNumber: 1)
+            }
+        }()
+        try {
+            if let v = self._gt {
+                try visitor.visitSingularDoubleField(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._gte {
+                try visitor.visitSingularDoubleField(value: v, fieldNumber: 3)
+            }
+        }()
+        try {
+            if let v = self._lte {
+                try visitor.visitSingularDoubleField(value: v, fieldNumber: 4)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_Range, rhs: Qdrant_Range) -> Bool {
+        if lhs._lt != rhs._lt { return false }
+        if lhs._gt != rhs._gt { return false }
+        if lhs._gte != rhs._gte { return false }
+        if lhs._lte != rhs._lte { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_FieldCondition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".FieldCondition"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}match\0\u{1}range\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.key) }()
+            case 2: try { try decoder.decodeSingularMessageField(value: &self._match) }()
+            case 3: try { try decoder.decodeSingularMessageField(value: &self._range) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        if !self.key.isEmpty {
+            try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
+        }
+        try {
+            if let v = self._match {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }
+        }()
+        try {
+            if let v = self._range {
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+            }
+        }()
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_FieldCondition, rhs: Qdrant_FieldCondition) -> Bool {
+        if lhs.key != rhs.key { return false }
+        if lhs._match != rhs._match { return false }
+        if lhs._range != rhs._range { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_IsEmptyCondition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase,
+    SwiftProtobuf._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".IsEmptyCondition"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeSingularStringField(value: &self.key) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.key.isEmpty {
+            try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_IsEmptyCondition, rhs: Qdrant_IsEmptyCondition) -> Bool {
+        if lhs.key != rhs.key { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_Condition: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Condition"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}field\0\u{3}is_empty\0\u{2}\u{2}filter\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1:
+                try {
+                    var v: Qdrant_FieldCondition?
+                    var hadOneofValue = false
+                    if let current = self.conditionOneOf {
+                        hadOneofValue = true
+                        if case .field(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.conditionOneOf = .field(v)
+                    }
+                }()
+            case 2:
+                try {
+                    var v: Qdrant_IsEmptyCondition?
+                    var hadOneofValue = false
+                    if let current = self.conditionOneOf {
+                        hadOneofValue = true
+                        if case .isEmpty(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.conditionOneOf = .isEmpty(v)
+                    }
+                }()
+            case 4:
+                try {
+                    var v: Qdrant_Filter?
+                    var hadOneofValue = false
+                    if let current = self.conditionOneOf {
+                        hadOneofValue = true
+                        if case .filter(let m) = current { v = m }
+                    }
+                    try decoder.decodeSingularMessageField(value: &v)
+                    if let v = v {
+                        if hadOneofValue { try decoder.handleConflictingOneOf() }
+                        self.conditionOneOf = .filter(v)
+                    }
+                }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every if/case branch local when no optimizations
+        // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+        // https://github.com/apple/swift-protobuf/issues/1182
+        switch self.conditionOneOf {
+        case .field?:
+            try {
+                guard case .field(let v)? = self.conditionOneOf else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+            }()
+        case .isEmpty?:
+            try {
+                guard case .isEmpty(let v)? = self.conditionOneOf else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+            }()
+        case .filter?:
+            try {
+                guard case .filter(let v)? = self.conditionOneOf else { preconditionFailure() }
+                try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+            }()
+        case nil: break
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_Condition, rhs: Qdrant_Condition) -> Bool {
+        if lhs.conditionOneOf != rhs.conditionOneOf { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
+}
+
+nonisolated extension Qdrant_Filter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf
+        ._ProtoNameProviding
+{
+    static let protoMessageName: String = _protobuf_package + ".Filter"
+    static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}should\0\u{1}must\0\u{3}must_not\0")
+
+    mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+        while let fieldNumber = try decoder.nextFieldNumber() {
+            // The use of inline closures is to circumvent an issue where the compiler
+            // allocates stack space for every case branch when no optimizations are
+            // enabled. https://github.com/apple/swift-protobuf/issues/1034
+            switch fieldNumber {
+            case 1: try { try decoder.decodeRepeatedMessageField(value: &self.should) }()
+            case 2: try { try decoder.decodeRepeatedMessageField(value: &self.must) }()
+            case 3: try { try decoder.decodeRepeatedMessageField(value: &self.mustNot) }()
+            default: break
+            }
+        }
+    }
+
+    func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+        if !self.should.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.should, fieldNumber: 1)
+        }
+        if !self.must.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.must, fieldNumber: 2)
+        }
+        if !self.mustNot.isEmpty {
+            try visitor.visitRepeatedMessageField(value: self.mustNot, fieldNumber: 3)
+        }
+        try unknownFields.traverse(visitor: &visitor)
+    }
+
+    static func == (lhs: Qdrant_Filter, rhs: Qdrant_Filter) -> Bool {
+        if lhs.should != rhs.should { return false }
+        if lhs.must != rhs.must { return false }
+        if lhs.mustNot != rhs.mustNot { return false }
+        if lhs.unknownFields != rhs.unknownFields { return false }
+        return true
+    }
 }
 #endif

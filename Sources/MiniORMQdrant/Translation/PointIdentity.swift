@@ -107,7 +107,8 @@ enum SHA1 {
             }
             for (index, value) in [a, b, c, d, e].enumerated() { hash[index] = hash[index] &+ value }
         }
-        return hash.flatMap { word in stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) } }
+        return hash.flatMap { word in stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) }
+        }
     }
 }
 #endif

@@ -141,7 +141,8 @@ enum QdrantFailure {
 
     /// The pause that the server asked for, as seconds (Qdrant) or milliseconds (gRPC).
     static func hint(_ failure: RPCError) -> Duration? {
-        if let text = failure.metadata[stringValues: "retry-after"].first(where: { _ in true }), let seconds = Double(text),
+        if let text = failure.metadata[stringValues: "retry-after"].first(where: { _ in true }),
+            let seconds = Double(text),
             seconds.isFinite, seconds > 0
         {
             return .seconds(min(seconds, 86_400))

@@ -41,7 +41,10 @@ struct ProtobufMessageSerializer<Message: SwiftProtobuf.Message>: MessageSeriali
 /// Bytes to messages.
 struct ProtobufMessageDeserializer<Message: SwiftProtobuf.Message>: MessageDeserializer {
     func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) throws -> Message {
-        try Message(serializedBytes: ProtobufBytes(bytes: bytes))
+        var options = BinaryDecodingOptions()
+        // A level of a payload is three messages; other programs may have stored deep ones.
+        options.messageDepthLimit = 400
+        return try Message(serializedBytes: ProtobufBytes(bytes: bytes), options: options)
     }
 }
 
