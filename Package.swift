@@ -13,6 +13,7 @@ let package = Package(
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
         .library(name: "MiniORMQdrant", targets: ["MiniORMQdrant"]),
+        .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     traits: [
         .trait(name: "Qdrant", description: "QdrantVectorStore: Qdrant over gRPC (fetches grpc-swift-2).")
@@ -33,12 +34,25 @@ let package = Package(
                 .product(name: "GRPCCore", package: "grpc-swift-2", condition: .when(traits: ["Qdrant"])),
                 .product(
                     name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport",
-                    condition: .when(traits: ["Qdrant"])),
+                    condition: .when(traits: ["Qdrant"])
+                ),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
             ],
             exclude: ["Generated/qdrant.proto"],
-            swiftSettings: settings),
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "mini-orm",
+            dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            resources: [.copy("Sample")],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMQdrantTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMQdrant"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

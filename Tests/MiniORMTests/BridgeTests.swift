@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import MiniORM
 import Synchronization
 import Testing
@@ -65,6 +66,34 @@ import Testing
         // The thread is free again.
         store.letGo(1)
         #expect(try await repository.query([1]).count == 1)
+    }
+
+    /// A store whose calls go on until they are cancelled.
+    struct EndlessStore: VectorStorePort {
+        let name = "endless"
+        let capabilities = StoreCapabilities()
+        let entered = DispatchSemaphore(value: 0)
+
+        func createCollection(_ request: CreateCollectionRequest) {}
+        func upsert(_ request: UpsertRequest) {}
+        func query(_ request: QueryRequest) throws(VectorStoreError) -> [VectorSearchResult] {
+            entered.signal()
+            while !BlockingCall.isCancelled { Thread.sleep(forTimeInterval: 0.001) }
+            throw VectorStoreError(.cancelled, "told")
+        }
+        func fetch(_ request: FetchRequest) -> [VectorRecord] { [] }
+        func delete(_ request: DeleteRequest) -> Int { BlockingCall.isCancelled ? 1 : 0 }
+    }
+
+    @Test func aCallThatRunsIsToldOfTheCancellation() async throws {
+        let store = EndlessStore()
+        let repository = try await AsyncVectorRepository(OffloadedVectorStore(store, threads: 1), "c", dimension: 1)
+        let running = Task { try await repository.query([1]) }
+        while store.entered.wait(timeout: .now()) == .timedOut { await Task.yield() }
+        running.cancel()
+        #expect(await running.result.failureCode == .cancelled)
+        // The next call on the same thread is not.
+        #expect(try await repository.delete(["a"]) == 0)
     }
 
     @Test func theLineIsBounded() async throws {

@@ -16,10 +16,16 @@ final class BlockingThreads: Sendable {
 
     /// A call that waits, runs or is over.
     private final class Call: Sendable {
+        /// Tells a call that runs that it was cancelled.
+        let flag = BlockingCall.Flag()
         /// Taken by whoever comes first: a thread that runs the call, or its cancellation.
-        let start: Mutex<(@Sendable (Bool) -> Void)?>
+        private let start: Mutex<(@Sendable (Bool) -> Void)?>
         init(_ start: @escaping @Sendable (Bool) -> Void) { self.start = Mutex(start) }
-        func take() -> (@Sendable (Bool) -> Void)? { start.withLock { $0.take() } }
+        func take() -> (@Sendable (Bool) -> Void)? {
+            guard let start = start.withLock({ $0.take() }) else { return nil }
+            let flag = flag
+            return { runs in BlockingCall.$flag.withValue(flag) { start(runs) } }
+        }
     }
 
     private let state: Mutex<State>
@@ -59,8 +65,9 @@ final class BlockingThreads: Sendable {
         return try result.get()
     }
 
-    /// Ends a call that waits; one that runs goes on.
+    /// Ends a call that waits, and tells one that runs.
     private func cancel(_ call: Call) {
+        call.flag.set()
         guard let start = call.take() else { return }
         state.withLock { $0.waiting -= 1 }
         start(false)

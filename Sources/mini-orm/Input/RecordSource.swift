@@ -1,0 +1,75 @@
+internal import MiniORM
+
+/// Records from files, one after the other.
+struct RecordSource {
+    /// What is read next.
+    enum Item {
+        /// A record, and the line that it is from.
+        case record(VectorRecord, line: Int)
+        /// A line that is no record.
+        case rejected(reason: String, line: Int)
+    }
+
+    private let lines: LineReader
+    private let vectors: NumpyReader?
+
+    /// Records with their vectors, a line each; `-` is standard input.
+    init(records path: String) throws {
+        lines = try LineReader(path)
+        vectors = nil
+    }
+
+    /// Rows of a NumPy file, and the ids and payloads of as many lines.
+    init(vectors: String, records: String) throws {
+        let array = try NumpyReader(vectors)
+        lines = try LineReader(records)
+        self.vectors = array
+        if lines.size != nil {
+            // Better said before the first record is written than after the last.
+            let counter = try LineReader(records)
+            var count = 0
+            while try counter.next() != nil { count += 1 }
+            if count != array.header.rows { throw Self.unequal(array, counter.name, "\(count.of("line"))") }
+        }
+    }
+
+    private static func unequal(_ vectors: NumpyReader, _ records: String, _ lines: String) -> ToolError {
+        ToolError(
+            "\(vectors.name.terminalSafe) has \(vectors.header.rows.of("row")) and \(records.terminalSafe) has \(lines): "
+                + "row i has to belong to line i")
+    }
+
+    /// The name of the file of records.
+    var name: String { lines.name }
+
+    /// How much has been read, from 0 to 1, where the size is known.
+    var fraction: Double? {
+        if let vectors { return Double(vectors.row) / Double(max(1, vectors.header.rows)) }
+        return lines.size.map { Double(lines.offset) / Double(max(1, $0)) }
+    }
+
+    /// The next record or what is wrong with it; `nil` at the end, or when a signal has come.
+    func next() throws -> Item? {
+        guard let line = try lines.next() else {
+            if let vectors, !Interruption.isRequested, vectors.row < vectors.header.rows {
+                throw Self.unequal(vectors, lines.name, lines.number.of("line"))
+            }
+            return nil
+        }
+        let number = lines.number
+        guard let vectors else {
+            do throws(VectorStoreError) { return .record(try RecordLine.record(line), line: number) } catch {
+                return .rejected(reason: error.message.singleLine, line: number)
+            }
+        }
+        guard let vector = try vectors.next() else {
+            throw Self.unequal(vectors, lines.name, "more lines")
+        }
+        do throws(VectorStoreError) {
+            let (id, payload) = try RecordLine.idAndPayload(line)
+            return .record(VectorRecord(id: id, vector: vector, payload: payload), line: number)
+        } catch {
+            return .rejected(reason: error.message.singleLine, line: number)
+        }
+    }
+}

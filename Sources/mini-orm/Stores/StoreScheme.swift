@@ -1,0 +1,77 @@
+internal import MiniORM
+
+/// What a command does to a store.
+enum StoreAccess: Sendable {
+    /// Only reads.
+    case read
+    /// Changes what is there.
+    case change
+    /// Changes what is there, or makes it.
+    case create
+}
+
+/// A store that a command works on.
+struct OpenStore: Sendable {
+    /// The store.
+    var store: any AsyncVectorStorePort
+    /// Makes the changes so far last; called when a command has done its work, also where it stops half-way.
+    var commit: @Sendable () async throws -> Void = {}
+    /// Lets go of the store.
+    var close: @Sendable () async -> Void
+    /// Whether what is written is there for the next command.
+    var lasts = true
+
+    /// A store that suspends.
+    init(_ store: any AsyncVectorStorePort) {
+        self.store = store
+        close = { try? await store.close() }
+    }
+
+    /// A store that blocks, on threads of its own.
+    init(_ store: any VectorStorePort) { self.init(OffloadedVectorStore(store)) }
+}
+
+/// A kind of store that `--store` can name.
+struct StoreScheme: Sendable {
+    /// What the URL begins with.
+    let name: String
+    /// The URL's form, for help and messages.
+    let form: String
+    /// What it is, for help.
+    let summary: String
+    /// Opens it.
+    let open: @Sendable (StoreURL, StoreAccess) async throws -> OpenStore
+
+    /// Every kind of store of this build. An engine adds its own here.
+    static let all: [StoreScheme] = [
+        .memory,
+        .file,
+    ]
+
+    /// Opens the store of a URL.
+    static func open(_ url: StoreURL, for access: StoreAccess) async throws -> OpenStore {
+        guard let scheme = all.first(where: { $0.name == url.scheme }) else {
+            throw ToolError("\(unknown(url.scheme))", status: 64)
+        }
+        return try await scheme.open(url, access)
+    }
+
+    /// What is wrong with a scheme that this build does not know.
+    static func unknown(_ name: String) -> String {
+        "no store is called \((name + ":").shown); this build has \(all.map(\.form).joined(separator: ", "))"
+    }
+}
+
+extension StoreScheme {
+    /// The embedded store, which is gone when the command ends.
+    static let memory = StoreScheme(
+        name: "memory", form: "memory:", summary: "the embedded store, for one command only"
+    ) { url, _ in
+        guard url.rest.isEmpty || url.rest == "//" else {
+            throw ToolError("memory: takes nothing after the colon; file:PATH keeps its records", status: 64)
+        }
+        var opened = OpenStore(InMemoryVectorStore())
+        opened.lasts = false
+        return opened
+    }
+}
