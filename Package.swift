@@ -12,6 +12,7 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
+        .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
         .library(name: "MiniORMQdrant", targets: ["MiniORMQdrant"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
@@ -51,8 +52,12 @@ let package = Package(
             name: "MiniORMQdrantTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMQdrant"],
             swiftSettings: settings
         ),
-        .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
         .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
+        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

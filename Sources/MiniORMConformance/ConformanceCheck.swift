@@ -1,0 +1,141 @@
+import MiniORM
+
+/// One behaviour that every store must show: a value, free of any test framework.
+public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible {
+    /// What the store has to do, in a few words. Unique among ``all``.
+    public let name: String
+    /// The clause of the contract that asks for it.
+    public let clause: String
+    /// Where an author whose store fails may look first.
+    public let hint: String
+    /// What a store needs to declare for the check to apply.
+    public let requirements: [Requirement]
+    /// The faces that the check is run through.
+    let faces: [Face]
+    let body: @Sendable (CheckContext) async throws -> Void
+
+    /// The name.
+    public var id: String { name }
+    /// The name.
+    public var description: String { name }
+
+    /// Something that a store declares, or not.
+    public struct Requirement: Sendable, CustomStringConvertible {
+        /// What is needed, for the report.
+        public let description: String
+        let isMet: @Sendable (StoreCapabilities) -> Bool
+
+        static let filters = Self(description: "supportsFilters") { $0.supportsFilters }
+        static let exactness = Self(description: "isExact") { $0.isExact }
+        static let approximation = Self(description: "an approximate index") { !$0.isExact }
+        static let persistence = Self(description: "isPersistent") { $0.isPersistent }
+        static let atomicity = Self(description: "isUpsertAtomic") { $0.isUpsertAtomic }
+        static let anyID = Self(description: "idPolicy .any") { $0.idPolicy == .any }
+        static let uuidsOnly = Self(description: "idPolicy .uuid") { $0.idPolicy == .uuid }
+        static func metric(_ metric: VectorMetric) -> Self {
+            Self(description: "metric \(metric)") { $0.metrics.contains(metric) }
+        }
+        static func operation(_ operation: StoreOperations, _ name: String) -> Self {
+            Self(description: "operation \(name)") { $0.nativeOperations.contains(operation) }
+        }
+        static let describing = operation(.describeCollection, "describeCollection")
+        static let listing = operation(.listCollections, "listCollections")
+        static let dropping = operation(.dropCollection, "dropCollection")
+    }
+
+    init(
+        _ name: String, clause: String, needs requirements: [Requirement] = [],
+        through faces: [Face] = Face.repositories,
+        hint: String, body: @escaping @Sendable (CheckContext) async throws -> Void
+    ) {
+        self.name = name
+        self.clause = clause
+        self.hint = hint
+        self.requirements = requirements
+        self.faces = faces
+        self.body = body
+    }
+
+    /// Every check, in the contract's order.
+    public static let all: [ConformanceCheck] =
+        collections + names + upserts + queries + fetching + deleting + vectors + scores + ids + payloads + filters
+        + randomOperations + barePort + errors + concurrency
+
+    /// What came of a check.
+    public enum Outcome: Sendable {
+        /// The store does what it should.
+        case passed
+        /// The store does not declare what the check is about.
+        case skipped(String)
+        /// The store does something else.
+        case failed(ConformanceFailure)
+    }
+
+    /// Runs the check, on a store of its own.
+    public func run(_ harness: some ConformanceHarness) async -> Outcome {
+        do {
+            let store = try await harness.makeStore()
+            var outcome = Outcome.passed
+            if let unmet = requirements.first(where: { !$0.isMet(store.capabilities) }) {
+                outcome = .skipped("the store does not declare \(unmet)")
+            } else {
+                outcome = await run(on: store, harness)
+            }
+            try await harness.cleanUp(store)
+            return outcome
+        } catch {
+            return .failed(failure("the harness failed: \(error)", face: nil))
+        }
+    }
+
+    private func run(on store: ConformanceStore, _ harness: some ConformanceHarness) async -> Outcome {
+        for face in faces {
+            let context = CheckContext(harness: harness, store: store, check: name, face: face)
+            var outcome = Outcome.passed
+            do { try await body(context) } catch let skip as CheckSkipped {
+                outcome = .skipped(skip.why)
+            } catch {
+                outcome = .failed(failure("\(error)", face: face))
+            }
+            let cleaning = await context.dropCollections()
+            if case .passed = outcome {} else { return outcome }
+            if let cleaning { return .failed(failure("cleaning up: \(cleaning)", face: face)) }
+        }
+        return .passed
+    }
+
+    private func failure(_ message: String, face: Face?) -> ConformanceFailure {
+        ConformanceFailure(check: name, clause: clause, face: face?.rawValue, message: message, hint: hint)
+    }
+
+    /// Runs the check and throws its ``ConformanceFailure``; for a test framework.
+    @discardableResult
+    public func callAsFunction(_ harness: some ConformanceHarness) async throws -> Outcome {
+        let outcome = await run(harness)
+        if case .failed(let failure) = outcome { throw failure }
+        return outcome
+    }
+}
+
+/// Why a store does not pass a check.
+public struct ConformanceFailure: Error, CustomStringConvertible {
+    /// The check's name.
+    public let check: String
+    /// The contract's clause.
+    public let clause: String
+    /// Which repository the check went through, or that it went to the bare port.
+    public let face: String?
+    /// What was expected and what came.
+    public let message: String
+    /// Where to look first.
+    public let hint: String
+
+    /// All of it, on three lines.
+    public var description: String {
+        """
+        \(check) (contract, \(clause))\(face.map { ", through \($0)" } ?? "")
+          \(message)
+          hint: \(hint)
+        """
+    }
+}

@@ -1,0 +1,50 @@
+import MiniORM
+import MiniORMConformance
+import Testing
+
+/// A new store for each check.
+struct Harness: ConformanceHarness {
+    let make: @Sendable () -> ConformanceStore
+    func makeStore() -> ConformanceStore { make() }
+}
+
+/// The embedded store passes every check, and so does what is built on its five required calls.
+@Suite struct GoodStoreTests {
+    /// What does not apply to the embedded store as long as its collections live in memory.
+    static let expectedSkips: Set<String> = [
+        "another store value finds what the first one kept", "the policy uuid takes UUIDs alone",
+    ]
+
+    @Test(arguments: ConformanceCheck.all)
+    func theEmbeddedStoreConforms(_ check: ConformanceCheck) async throws {
+        let outcome = try await check(Harness { .blocking(InMemoryVectorStore()) })
+        guard case .skipped(let why) = outcome else { return }
+        if InMemoryVectorStore().capabilities.isUpsertAtomic {
+            #expect(Self.expectedSkips.contains(check.name), "skipped: \(why)")
+        }
+    }
+
+    @Test(arguments: ConformanceCheck.all)
+    func aStoreThatSuspendsConforms(_ check: ConformanceCheck) async throws {
+        try await check(Harness { .suspending(OffloadedVectorStore(InMemoryVectorStore())) })
+    }
+
+    @Test(arguments: ConformanceCheck.all)
+    func fiveCallsAreEnough(_ check: ConformanceCheck) async throws {
+        let outcome = try await check(Harness { .blocking(BrokenStore { _ in }) })
+        if case .skipped(let why) = outcome { #expect(why.contains("declare") || why.contains("without")) }
+    }
+
+    @Test func everyCheckHasANameOfItsOwn() {
+        #expect(Set(ConformanceCheck.all.map(\.name)).count == ConformanceCheck.all.count)
+        #expect(ConformanceCheck.all.allSatisfy { !$0.hint.isEmpty && !$0.clause.isEmpty })
+    }
+
+    @Test func aRunReportsEveryCheckInOrder() async {
+        let reports = await ConformanceRun(
+            Harness { .blocking(InMemoryVectorStore()) }, checks: Array(ConformanceCheck.all.prefix(3))
+        ).run()
+        #expect(reports.map(\.check.name) == ConformanceCheck.all.prefix(3).map(\.name))
+        #expect(reports.allSatisfy { !$0.hasFailed })
+    }
+}
