@@ -17,7 +17,8 @@ struct QdrantHarness: ConformanceHarness {
 }
 
 /// Every clause of the contract, through the synchronous repository and the asynchronous one.
-@Suite struct ConformanceTests {
+/// One check after the other: some collections have names that are not the suite's own.
+@Suite(.serialized) struct ConformanceTests {
     private static func options(_ change: (inout QdrantOptions) -> Void) -> QdrantOptions {
         var options = QdrantOptions()
         change(&options)
