@@ -28,6 +28,11 @@ let package = Package(
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .target(
             name: "MiniORMQdrant",
             dependencies: [
@@ -42,22 +47,19 @@ let package = Package(
             exclude: ["Generated/qdrant.proto"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "MiniORMQdrantTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMQdrant"],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "mini-orm",
             dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
-        .testTarget(
-            name: "MiniORMQdrantTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMQdrant"],
-            swiftSettings: settings
-        ),
+        .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .testTarget(name: "MiniORMTests", dependencies: ["MiniORM"], swiftSettings: settings),
         .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
-        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
-        .testTarget(
-            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
-        .testTarget(
-            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

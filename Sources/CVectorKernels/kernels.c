@@ -1,1 +1,76 @@
-#include "CVectorKernels.h"
+// Which kernels this machine can run, and the way to them.
+#include "kernels.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+typedef struct features {
+    bool avx2, avx512;
+} features;
+
+static uint64_t enabled_state(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return ((uint64_t)high << 32) | low;
+}
+
+// A register set counts only if the processor has it and the system keeps it when it switches threads.
+static features detect(void) {
+    features found = {false, false};
+    uint32_t a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return found;
+    const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;
+    if ((c & (fma | osxsave | avx)) != (fma | osxsave | avx)) return found;
+    uint64_t state = enabled_state();
+    if ((state & 0x6) != 0x6) return found;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return found;
+    found.avx2 = (b & (1u << 5)) != 0;
+    found.avx512 = (b & (1u << 16)) != 0 && (state & 0xE6) == 0xE6;
+    return found;
+}
+#endif
+
+bool cvk_is_available(cvk_kernel kernel) {
+    switch (kernel) {
+    case cvk_kernel_portable:
+        return true;
+#if defined(__x86_64__)
+    case cvk_kernel_avx2:
+        return detect().avx2;
+    case cvk_kernel_avx512:
+        return detect().avx512;
+#elif defined(__aarch64__)
+    case cvk_kernel_neon:
+        return true;
+#endif
+    default:
+        return false;
+    }
+}
+
+cvk_kernel cvk_best_kernel(void) {
+    const cvk_kernel fastest_first[] = {cvk_kernel_avx512, cvk_kernel_avx2, cvk_kernel_neon};
+    for (size_t i = 0; i < sizeof fastest_first / sizeof *fastest_first; i++)
+        if (cvk_is_available(fastest_first[i])) return fastest_first[i];
+    return cvk_kernel_portable;
+}
+
+void cvk_measure_rows(cvk_kernel kernel, cvk_measure measure, const float *queries, size_t query_count,
+                      const float *rows, size_t row_count, size_t width, float *results, size_t results_stride) {
+    switch (kernel) {
+#if defined(__x86_64__)
+    case cvk_kernel_avx2:
+        cvk_measure_avx2(measure, queries, query_count, rows, row_count, width, results, results_stride);
+        break;
+    case cvk_kernel_avx512:
+        cvk_measure_avx512(measure, queries, query_count, rows, row_count, width, results, results_stride);
+        break;
+#elif defined(__aarch64__)
+    case cvk_kernel_neon:
+        cvk_measure_neon(measure, queries, query_count, rows, row_count, width, results, results_stride);
+        break;
+#endif
+    default:
+        cvk_measure_portable(measure, queries, query_count, rows, row_count, width, results, results_stride);
+    }
+}

@@ -161,7 +161,9 @@ import Darwin
         },
         Fault("ensure ignores another dimension", caughtBy: "opening with another dimension is a mismatch") {
             $0.create = { base, request throws(VectorStoreError) in
-                do { try base.createCollection(request) } catch VectorStoreError.Code.collectionMismatch {}
+                do throws(VectorStoreError) { try base.createCollection(request) } catch {
+                    if error.code != .collectionMismatch { throw error }
+                }
             }
         },
         Fault("ensure empties the collection", caughtBy: "opening again with the same arguments keeps the data") {

@@ -1,127 +1,213 @@
 internal import Synchronization
 
-/// Collections in memory: exact and thread-safe.
+/// Collections in memory, searched exactly.
+///
+/// ```swift
+/// let store = InMemoryVectorStore()
+/// let users = try VectorRepository(store, "users", dimension: 3)
+/// ...
+/// try store.save(to: "users.vectors")
+/// let again = try InMemoryVectorStore(opening: "users.vectors")
+/// ```
+///
+/// Any number of threads read while others write. A query sees a collection as it was at one moment: all of an
+/// upsert or nothing of it. Writers of one collection take turns.
+///
+/// A query reads every vector (`4 * dimension` bytes a record, at about the speed of memory), on several cores where
+/// the collection is large; a batch of queries reads them once. A filter is evaluated for the records that would
+/// otherwise be among the answers, so one that most records match costs next to nothing. The same query has the same
+/// answers, to the last bit, on any machine, with any number of threads, alone or in a batch.
+///
+/// Memory: `4 * dimension` bytes a record, rounded up to 64, about 100 more for id and bookkeeping, and the payload.
+/// Records that are replaced or deleted give theirs back when they are an eighth of a chunk.
 public final class InMemoryVectorStore: VectorStorePort {
-    private struct Collection {
-        var description: CollectionDescription
-        var records: [UTF8Key: VectorRecord] = [:]
-    }
-
-    private let collections = Mutex<[UTF8Key: Collection]>([:])
+    let collections: Mutex<[UTF8Key: InMemoryCollection]>
+    private let search: ExactSearch
 
     /// An empty store.
-    public init() {}
+    ///
+    /// - Parameter threads: How many threads work on a large query, at least 1; `nil` for one a core.
+    public init(threads: Int? = nil) {
+        collections = Mutex([:])
+        search = ExactSearch(threads: ScanThreads(threads))
+    }
+
+    /// A store of these collections.
+    init(_ opened: [UTF8Key: InMemoryCollection], threads: Int?) {
+        collections = Mutex(opened)
+        search = ExactSearch(threads: ScanThreads(threads))
+    }
 
     /// `memory`.
     public var name: String { "memory" }
 
-    /// Exact and atomic.
+    /// The longest vector of a collection.
+    static let maximumDimension = 1 << 20
+
+    /// Exact and atomic; every operator is evaluated here.
     public var capabilities: StoreCapabilities {
         var capabilities = StoreCapabilities()
         capabilities.pushedDownOperators = .all
         capabilities.isExact = true
         capabilities.isUpsertAtomic = true
-        capabilities.nativeOperations = [.describeCollection, .listCollections, .dropCollection]
+        capabilities.maximumDimension = Self.maximumDimension
+        capabilities.nativeOperations = .all.subtracting(.close)
         return capabilities
     }
 
-    /// Creates a collection.
+    private func error(_ code: VectorStoreError.Code, _ message: String, _ collection: String) -> VectorStoreError {
+        VectorStoreError(code, message, store: name, collection: collection)
+    }
+
+    private func collection(_ name: String) throws(VectorStoreError) -> InMemoryCollection {
+        guard let collection = collections.withLock({ $0[UTF8Key(name)] }) else {
+            throw error(.collectionNotFound, "there is no such collection", name)
+        }
+        return collection
+    }
+
+    /// Creates a collection; see ``CreateCollectionRequest/Mode``.
     public func createCollection(_ request: CreateCollectionRequest) throws(VectorStoreError) {
+        let wanted = request.collection
+        guard (1...Self.maximumDimension).contains(wanted.dimension) else {
+            throw error(.invalidArgument, "a dimension is between 1 and \(Self.maximumDimension)", wanted.name)
+        }
         try collections.withLock { collections throws(VectorStoreError) in
-            let key = UTF8Key(request.collection.name)
-            if let present = collections[key], request.mode != .overwrite {
+            if let present = collections[UTF8Key(wanted.name)]?.description, request.mode != .overwrite {
                 guard request.mode == .ensure else {
-                    throw VectorStoreError(.collectionAlreadyExists, "the collection is there already")
+                    throw error(.collectionAlreadyExists, "the collection is there already", wanted.name)
                 }
-                guard present.description.dimension == request.collection.dimension,
-                    present.description.metric == request.collection.metric
-                else { throw VectorStoreError(.collectionMismatch, "it has another dimension or metric") }
+                guard present.dimension == wanted.dimension, present.metric == wanted.metric else {
+                    throw error(
+                        .collectionMismatch,
+                        "the collection has dimension \(present.dimension) and metric \(present.metric)", wanted.name)
+                }
                 return
             }
-            collections[key] = Collection(description: request.collection)
+            collections[UTF8Key(wanted.name)] = InMemoryCollection(wanted)
         }
     }
 
-    private func with<Value>(
-        _ name: String, _ body: (inout Collection) -> Value
-    ) throws(VectorStoreError) -> Value {
-        try collections.withLock { collections throws(VectorStoreError) in
-            guard var collection = collections[UTF8Key(name)] else {
-                throw VectorStoreError(.collectionNotFound, "there is no such collection", collection: name)
-            }
-            let value = body(&collection)
-            collections[UTF8Key(name)] = collection
-            return value
-        }
-    }
-
-    /// Inserts or replaces.
+    /// Inserts records, or replaces them whole: all or, if one is not valid, none.
     public func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
-        try with(request.collection) { collection in
-            for record in request.records { collection.records[UTF8Key(record.id)] = record }
+        let collection = try collection(request.collection)
+        do { try collection.upsert(request.records) } catch {
+            throw error.adding(store: name, collection: request.collection)
         }
     }
 
-    /// Scores every record.
+    /// The records nearest to a vector, best first, ties by id.
     public func query(_ request: QueryRequest) throws(VectorStoreError) -> [VectorSearchResult] {
-        let (metric, records) = try with(request.collection) { ($0.description.metric, Array($0.records.values)) }
-        let options = request.options
-        var scored: [VectorSearchResult] = []
-        for record in records where options.filter?.matches(record.payload) ?? true {
-            let score = Self.score(metric, request.vector, record.vector)
-            if let minimum = options.minScore, score < minimum { continue }
-            scored.append(
-                VectorSearchResult(id: record.id, score: score, payload: record.payload, vector: record.vector))
-        }
-        scored.sort { $0.score != $1.score ? $0.score > $1.score : UTF8Key($0.id) < UTF8Key($1.id) }
-        return Array(scored.prefix(max(0, options.topK)))
+        let collection = try collection(request.collection)
+        return try answers(to: [request.vector], request.options, in: collection)[0]
     }
 
-    private static func score(_ metric: VectorMetric, _ lhs: [Float], _ rhs: [Float]) -> Float {
-        var dot = 0.0, left = 0.0, right = 0.0, distance = 0.0
-        for (lhs, rhs) in zip(lhs, rhs) {
-            let (lhs, rhs) = (Double(lhs), Double(rhs))
-            dot += lhs * rhs
-            left += lhs * lhs
-            right += rhs * rhs
-            distance += (lhs - rhs) * (lhs - rhs)
-        }
-        return switch metric {
-        case .cosine: left == 0 || right == 0 ? 0 : Float(max(-1, min(1, dot / (left * right).squareRoot())))
-        case .dot: Float(dot)
-        case .l2: -Float(distance.squareRoot())
-        }
+    /// The records nearest to each of many vectors, which share one pass over the collection.
+    public func queryBatch(_ request: QueryBatchRequest) throws(VectorStoreError) -> [[VectorSearchResult]] {
+        try answers(to: request.vectors, request.options, in: collection(request.collection))
     }
 
-    /// Records by id.
+    private func answers(
+        to vectors: [[Float]], _ options: QueryOptions, in collection: InMemoryCollection
+    ) throws(VectorStoreError) -> [[VectorSearchResult]] {
+        let description = collection.description
+        for vector in vectors where vector.count != description.dimension || !vector.allSatisfy(\.isFinite) {
+            throw error(
+                .invalidVector, "a query vector has \(description.dimension) components, all of them finite",
+                description.name)
+        }
+        let queries = PreparedQueries(vectors, metric: description.metric, dimension: description.dimension)
+        return search.search(collection.snapshot, queries, options)
+    }
+
+    /// Records by id, all of one moment; every record for `nil`.
     public func fetch(_ request: FetchRequest) throws(VectorStoreError) -> [VectorRecord] {
-        try with(request.collection) { collection in
-            request.ids.map { ids in ids.compactMap { collection.records[UTF8Key($0)] } }
-                ?? Array(collection.records.values)
-        }
+        try collection(request.collection).fetch(request.ids)
     }
 
-    /// Deletes by id.
+    /// Deletes records by id, and says how many there were.
     public func delete(_ request: DeleteRequest) throws(VectorStoreError) -> Int {
-        try with(request.collection) { collection in
-            request.ids.count { collection.records.removeValue(forKey: UTF8Key($0)) != nil }
-        }
+        try collection(request.collection).delete(request.ids)
     }
 
-    /// What a collection is.
+    /// Deletes the records that match, and says how many there were.
+    public func deleteMatching(_ request: DeleteMatchingRequest) throws(VectorStoreError) -> Int {
+        try collection(request.collection).delete(matching: request.filter)
+    }
+
+    /// The number of records that match; at no cost without a filter.
+    public func count(_ request: CountRequest) throws(VectorStoreError) -> Int {
+        let snapshot = try collection(request.collection).snapshot
+        guard let filter = request.filter else { return snapshot.liveCount }
+        var count = 0
+        snapshot.forEachRow { part, row in
+            if filter.matches(part.chunk.payload(row)) { count += 1 }
+        }
+        return count
+    }
+
+    private struct ScanPosition: Sendable {
+        var collection: UTF8Key
+        var snapshot: CollectionSnapshot
+        var part = 0
+        var row = 0
+    }
+
+    /// A page of the records that match. All pages are of the moment of the first one; the cursor keeps the memory of
+    /// what has been deleted since.
+    public func scan(_ request: ScanRequest) throws(VectorStoreError) -> ScanPage {
+        let collection = try collection(request.collection)
+        let key = UTF8Key(request.collection)
+        var position = ScanPosition(collection: key, snapshot: collection.snapshot)
+        if let cursor = request.cursor {
+            guard let earlier = cursor.state as? ScanPosition, earlier.collection == key else {
+                throw error(.invalidArgument, "the cursor is not one of this collection's", request.collection)
+            }
+            position = earlier
+        }
+        var records: [VectorRecord] = []
+        while position.part < position.snapshot.parts.count {
+            let part = position.snapshot.parts[position.part]
+            while position.row < part.count {
+                let row = position.row
+                guard part.isLive(row), request.filter?.matches(part.chunk.payload(row)) ?? true else {
+                    position.row += 1
+                    continue
+                }
+                // Only now, so that there is no empty page after the last record.
+                if records.count >= max(1, request.pageSize) {
+                    return ScanPage(records: records, next: ScanCursor(position))
+                }
+                records.append(part.chunk.record(row))
+                position.row += 1
+            }
+            position.part += 1
+            position.row = 0
+        }
+        return ScanPage(records: records, next: nil)
+    }
+
+    /// What a collection is, or `nil` if there is none of that name.
     public func describeCollection(_ name: String) throws(VectorStoreError) -> CollectionDescription? {
         collections.withLock { $0[UTF8Key(name)]?.description }
     }
 
-    /// The names.
+    /// The names of all collections, ordered by their UTF-8 bytes.
     public func listCollections() throws(VectorStoreError) -> [String] {
         collections.withLock { $0.keys.sorted().map(\.string) }
     }
 
-    /// Drops a collection.
+    /// Drops a collection with its data. Queries that run finish on the data they see.
     public func dropCollection(_ name: String) throws(VectorStoreError) {
         guard collections.withLock({ $0.removeValue(forKey: UTF8Key(name)) }) != nil else {
-            throw VectorStoreError(.collectionNotFound, "there is no such collection", collection: name)
+            throw error(.collectionNotFound, "there is no such collection", name)
         }
+    }
+
+    /// The whole filter, here, for the records that would otherwise be among the answers.
+    public func explain(_ request: ExplainRequest) throws(VectorStoreError) -> FilterPlan {
+        _ = try collection(request.collection)
+        return FilterPlan(
+            pushedDown: request.filter, finished: nil, native: "scan; the filter after the score, for rows in the top k")
     }
 }

@@ -1,3 +1,5 @@
+internal import CVectorKernels
+
 /// A string that is compared, ordered and hashed by its UTF-8 bytes.
 ///
 /// Swift's `String` compares by canonical equivalence: `"é"` in one scalar equals `"é"` in two. Ids and payload
@@ -35,16 +37,13 @@ public struct UTF8Key: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// Negative, zero or positive.
     func order(to other: Self) -> Int {
         let fast = string.utf8.withContiguousStorageIfAvailable { lhs in
-            other.string.utf8.withContiguousStorageIfAvailable { rhs in Self.order(lhs, rhs) }
+            other.string.utf8.withContiguousStorageIfAvailable { rhs in
+                let order = cvk_compare_bytes(lhs.baseAddress, rhs.baseAddress, min(lhs.count, rhs.count))
+                return order != 0 ? Int(order) : lhs.count - rhs.count
+            }
         }
         if let order = fast ?? nil { return order }
-        return Self.order(Array(string.utf8), Array(other.string.utf8))
-    }
-
-    private static func order<Bytes: RandomAccessCollection<UInt8>>(
-        _ lhs: Bytes, _ rhs: some RandomAccessCollection<UInt8>
-    ) -> Int {
-        for (left, right) in zip(lhs, rhs) where left != right { return left < right ? -1 : 1 }
-        return lhs.count - rhs.count
+        for (left, right) in zip(string.utf8, other.string.utf8) where left != right { return left < right ? -1 : 1 }
+        return string.utf8.count - other.string.utf8.count
     }
 }

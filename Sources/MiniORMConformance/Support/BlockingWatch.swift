@@ -2,7 +2,7 @@ import Dispatch
 import MiniORM
 import Synchronization
 
-#if canImport(Glibc) || canImport(Musl)
+#if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
 import Musl

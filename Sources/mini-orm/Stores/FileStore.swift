@@ -36,7 +36,7 @@ private final class FileStore: Sendable {
         lock = access == .read ? nil : try FileLock(self.path)
         // Looked for again now that nobody else can make it.
         if System.resolved(self.path) != nil {
-            store = try InMemoryVectorStore(contentsOf: self.path)
+            store = try InMemoryVectorStore(opening: self.path)
         } else {
             store = InMemoryVectorStore()
         }

@@ -1,0 +1,107 @@
+internal import CVectorKernels
+
+/// Query vectors side by side, padded and aligned, and how a kernel's measure becomes a score.
+///
+/// `@unchecked Sendable`: the memory is written in `init` alone and freed in `deinit`.
+final class PreparedQueries: @unchecked Sendable {
+    let metric: VectorMetric
+    let count: Int
+    let width: Int
+    private let dimension: Int
+    private let floats: UnsafeMutablePointer<Float>
+    private let norms: [Double]
+    /// Whether products with ordinary rows may leave a float's range: then all is measured in double precision.
+    private let isExtreme: [Bool]
+
+    /// - Parameter vectors: Finite vectors of `dimension` components, as the caller has checked.
+    init(_ vectors: [[Float]], metric: VectorMetric, dimension: Int) {
+        self.metric = metric
+        self.dimension = dimension
+        count = vectors.count
+        width = rowWidth(dimension: dimension)
+        let raw = UnsafeMutableRawPointer.allocate(
+            byteCount: max(1, count * width) * MemoryLayout<Float>.stride, alignment: 64)
+        floats = raw.bindMemory(to: Float.self, capacity: max(1, count * width))
+        floats.initialize(repeating: 0, count: max(1, count * width))
+        var norms: [Double] = []
+        var isExtreme: [Bool] = []
+        for (query, vector) in vectors.enumerated() {
+            var norm = cvk_sum_of_squares(vector, dimension).squareRoot()
+            // A cosine does not change with the query's length, so it is brought near 1 without rounding: a power of 2.
+            let scale = metric == .cosine && norm > 0 ? 1 / norm.binade : 1
+            norm *= scale
+            for (index, component) in vector.prefix(dimension).enumerated() {
+                floats[query * width + index] = Float(Double(component) * scale)
+            }
+            norms.append(norm)
+            switch metric {
+            case .cosine: isExtreme.append(false)
+            case .dot: isExtreme.append(norm != 0 && !ordinaryNorms.contains(norm))
+            case .l2: isExtreme.append(norm > ordinaryNorms.upperBound)
+            }
+        }
+        self.norms = norms
+        self.isExtreme = isExtreme
+    }
+
+    deinit { floats.deallocate() }
+
+    /// What a kernel says of queries and rows, row by row within a query.
+    func measure(
+        _ queries: Range<Int>, _ rows: UnsafeBufferPointer<Float>, _ kernel: VectorKernel,
+        into measures: UnsafeMutableBufferPointer<Float>
+    ) {
+        guard let base = rows.baseAddress, let results = measures.baseAddress else { return }
+        let count = rows.count / width
+        cvk_measure_rows(
+            kernel.raw, metric == .l2 ? cvk_measure_squared_l2 : cvk_measure_dot, floats + queries.lowerBound * width,
+            queries.count, base, count, width, results, count)
+    }
+
+    /// A measure (for cosine: times the row's inverse norm) beyond this cannot give a score of at least `floor`; with
+    /// room for all rounding.
+    func cut(_ query: Int, floor: Float) -> Float {
+        if isExtreme[query] { return metric == .l2 ? .infinity : -.infinity }
+        switch metric {
+        case .dot: return floor - 0x1p-100
+        case .cosine: return Float((Double(floor) - 0x1p-18) * norms[query]).nextDown
+        case .l2:
+            if floor > 0 { return 0x1p-100 }
+            let distance = Double(floor)
+            return Float(distance * distance * (1 + 0x1p-18) + 0x1p-100).nextUp
+        }
+    }
+
+    /// The score of a row whose measure is known, of full precision.
+    func score(_ query: Int, _ measure: Float, _ chunk: RowChunk, _ row: Int) -> Float {
+        let inverse = chunk.inverseNorm(row)
+        guard measure.isFinite, !inverse.isNaN, !isExtreme[query] else { return scoreInDouble(query, chunk, row) }
+        let isTiny = measure.magnitude < 0x1p-100
+        switch metric {
+        case .dot:
+            return isTiny && measure != 0 ? scoreInDouble(query, chunk, row) : measure
+        case .cosine:
+            if isTiny && measure != 0 { return scoreInDouble(query, chunk, row) }
+            guard inverse != 0, norms[query] != 0 else { return 0 }
+            return Float(max(-1, min(1, Double(measure) / norms[query] * inverse)))
+        case .l2:
+            return isTiny ? scoreInDouble(query, chunk, row) : -Float(Double(measure).squareRoot())
+        }
+    }
+
+    private func scoreInDouble(_ query: Int, _ chunk: RowChunk, _ row: Int) -> Float {
+        let lhs = floats + query * width
+        guard let rhs = chunk.rows(row..<row + 1).baseAddress else { return 0 }
+        var score: Double
+        switch metric {
+        case .dot: score = cvk_dot_double(lhs, rhs, dimension)
+        case .l2: score = -cvk_squared_l2_double(lhs, rhs, dimension).squareRoot()
+        case .cosine:
+            let norm = cvk_sum_of_squares(rhs, dimension).squareRoot()
+            score = norm == 0 || norms[query] == 0 ? 0 : cvk_dot_double(lhs, rhs, dimension) / norms[query] / norm
+            score = max(-1, min(1, score))
+        }
+        let most = Double(Float.greatestFiniteMagnitude)
+        return score.isNaN ? -.greatestFiniteMagnitude : Float(max(-most, min(most, score)))
+    }
+}

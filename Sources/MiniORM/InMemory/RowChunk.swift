@@ -1,0 +1,158 @@
+internal import CVectorKernels
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Musl)
+internal import Musl
+#else
+internal import Glibc
+#endif
+
+/// Rows of a collection, side by side: vectors, ids, payloads and norms, a column each.
+///
+/// A chunk is filled from its beginning and never changed behind it: `append` is the only way in. All of the unsafe
+/// storage is in this file.
+///
+/// `@unchecked Sendable`, as a lock would make readers wait for the writer. It is safe, because
+/// - only the one writer of a collection calls `append`, and it writes to rows that no reader knows of;
+/// - a reader learns the number of rows from a ``CollectionSnapshot``, which it takes under the lock under which the
+///   writer published it, so that what was written before is visible to it;
+/// - a row below that number is never written again, and the storage lives as long as the chunk.
+final class RowChunk: @unchecked Sendable {
+    let dimension: Int
+    let width: Int
+    let capacity: Int
+    /// Rows that are there. Read by the writer alone; readers have the snapshot's count.
+    private(set) var count = 0
+
+    private let vectors: UnsafeMutablePointer<Float>
+    private let ids: UnsafeMutablePointer<String>
+    private let payloads: UnsafeMutablePointer<[String: PayloadValue]?>
+    private let inverses: UnsafeMutablePointer<Double>
+    private let roughInverses: UnsafeMutablePointer<Float>
+    /// Where the vectors are if they are not in memory of our own.
+    private let mapping: MappedFile?
+
+    /// An empty chunk; `nil` where there is no memory for it.
+    convenience init?(dimension: Int, capacity: Int) {
+        let width = rowWidth(dimension: dimension)
+        let (bytes, overflow) = (width * MemoryLayout<Float>.stride).multipliedReportingOverflow(by: capacity)
+        guard !overflow, bytes > 0 else { return nil }
+        // Pages that nobody has written to cost nothing and hold zeros: the padding of each row.
+        let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
+        guard let memory, memory != MAP_FAILED else { return nil }
+        #if os(Linux)
+        // Fewer address translations while scanning; a hint that may be refused.
+        if bytes >= 1 << 21 { _ = madvise(memory, bytes, MADV_HUGEPAGE) }
+        #endif
+        self.init(
+            dimension: dimension, capacity: capacity,
+            vectors: memory.bindMemory(to: Float.self, capacity: width * capacity), mapping: nil)
+    }
+
+    private init(dimension: Int, capacity: Int, vectors: UnsafeMutablePointer<Float>, mapping: MappedFile?) {
+        self.dimension = dimension
+        self.width = rowWidth(dimension: dimension)
+        self.capacity = capacity
+        self.vectors = vectors
+        self.mapping = mapping
+        ids = .allocate(capacity: capacity)
+        payloads = .allocate(capacity: capacity)
+        inverses = .allocate(capacity: capacity)
+        roughInverses = .allocate(capacity: capacity)
+    }
+
+    /// A full chunk whose vectors stay in a file: `capacity` padded rows from `offset` on, which the caller has
+    /// checked to be within it. `nil` if they are not aligned.
+    convenience init?(
+        mapping: MappedFile, offset: Int, dimension: Int, inverseNorms: [Double], ids: [String],
+        payloads: [[String: PayloadValue]?]
+    ) {
+        let bytes = mapping.bytes
+        let length = ids.count * rowWidth(dimension: dimension) * MemoryLayout<Float>.stride
+        guard offset % 64 == 0, offset >= 0, length > 0, offset <= bytes.count - length, let base = bytes.baseAddress,
+            payloads.count == ids.count, inverseNorms.count == ids.count
+        else { return nil }
+        // Never written to: `append` refuses, as the chunk is full.
+        let vectors = UnsafeMutableRawPointer(mutating: base + offset).assumingMemoryBound(to: Float.self)
+        self.init(dimension: dimension, capacity: ids.count, vectors: vectors, mapping: mapping)
+        for row in ids.indices { initialize(row, ids[row], payloads[row], inverseNorms[row]) }
+        count = ids.count
+    }
+
+    deinit {
+        ids.deinitialize(count: count).deallocate()
+        payloads.deinitialize(count: count).deallocate()
+        inverses.deallocate()
+        roughInverses.deallocate()
+        if mapping == nil { munmap(vectors, width * capacity * MemoryLayout<Float>.stride) }
+    }
+
+    private func initialize(_ row: Int, _ id: String, _ payload: [String: PayloadValue]?, _ inverse: Double) {
+        (ids + row).initialize(to: id)
+        (payloads + row).initialize(to: payload)
+        (inverses + row).initialize(to: inverse)
+        (roughInverses + row).initialize(to: Float(inverse))
+    }
+
+    var room: Int { capacity - count }
+
+    /// Adds a row; false where the chunk is full or the vector is not of its dimension.
+    func append(id: String, vector: [Float], payload: [String: PayloadValue]?, inverseNorm: Double) -> Bool {
+        guard count < capacity, vector.count == dimension else { return false }
+        vector.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress { (vectors + count * width).update(from: base, count: dimension) }
+        }
+        initialize(count, id, payload, inverseNorm)
+        count += 1
+        return true
+    }
+
+    /// Adds a row of another chunk; false where the chunk is full.
+    func append(_ row: Int, of other: RowChunk) -> Bool {
+        guard count < capacity, other.dimension == dimension else { return false }
+        (vectors + count * width).update(from: other.vectors + row * width, count: dimension)
+        initialize(count, other.ids[row], other.payloads[row], other.inverses[row])
+        count += 1
+        return true
+    }
+
+    // What readers see: `row` is below the count of their snapshot.
+
+    func id(_ row: Int) -> String { ids[row] }
+    func payload(_ row: Int) -> [String: PayloadValue]? { payloads[row] }
+    /// 1 / the row's norm; 0 for a zero row, NaN for one to be measured in double precision.
+    func inverseNorm(_ row: Int) -> Double { inverses[row] }
+    func vector(_ row: Int) -> [Float] { Array(UnsafeBufferPointer(start: vectors + row * width, count: dimension)) }
+    func record(_ row: Int) -> VectorRecord {
+        VectorRecord(id: ids[row], vector: vector(row), payload: payloads[row])
+    }
+
+    /// Padded rows, one after the other.
+    func rows(_ range: Range<Int>) -> UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(start: vectors + range.lowerBound * width, count: range.count * width)
+    }
+
+    /// ``inverseNorm(_:)`` in single precision.
+    func roughInverseNorms(_ range: Range<Int>) -> UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(start: roughInverses + range.lowerBound, count: range.count)
+    }
+}
+
+extension RowChunk {
+    /// What ``inverseNorm(_:)`` holds for a vector; `nil` if a component is infinite or NaN.
+    static func inverseNorm(of vector: [Float]) -> Double? {
+        let squares = cvk_sum_of_squares(vector, vector.count)
+        guard squares.isFinite else { return nil }
+        if squares == 0 { return 0 }
+        let norm = squares.squareRoot()
+        return ordinaryNorms.contains(norm) ? 1 / norm : .nan
+    }
+
+    /// How many rows the next chunk of a collection takes: as many as there are, so that small collections stay
+    /// small, up to about 4 MB.
+    static func capacity(width: Int, rowsBefore: Int, needed: Int) -> Int {
+        let most = max(8, min(16_384, (1 << 20) / width))
+        return min(most, max(64, rowsBefore, needed))
+    }
+}

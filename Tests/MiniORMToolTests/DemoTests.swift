@@ -1,0 +1,49 @@
+import Foundation
+import Testing
+
+/// The demo, and that what it says to type works when it is typed.
+@Suite struct DemoTests {
+    @Test func showsThreeSearches() throws {
+        let outcome = try Tool.run("demo")
+        #expect(outcome.status == 0)
+        #expect(outcome.errors.isEmpty)
+        for text in ["2,000 records imported", "1. What is near \"eel\"?", "smoked eel", "3. Sentences, 8 in one call"]
+        {
+            #expect(outcome.output.contains(text))
+        }
+    }
+
+    @Test func whatItSaysToTypeWorks() throws {
+        let scratch = try Scratch()
+        let outcome = try Tool.run("demo", in: scratch.path)
+        let commands = outcome.output.replacingOccurrences(of: "\\\n", with: " ").split(separator: "\n")
+            .filter { $0.hasPrefix("  ") && $0.contains("mini-orm") }
+        try #require(commands.count == 6)
+        for command in commands {
+            let shell = Process()
+            shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+            shell.arguments = ["-c", String(command)]
+            shell.currentDirectoryURL = URL(fileURLWithPath: scratch.path)
+            let typed = try Tool.run(shell)
+            #expect(typed.status == 0, "\(command): \(typed.errors)")
+            #expect(!typed.output.isEmpty)
+        }
+        #expect(scratch.names == ["words.db", "words.jsonl"])
+    }
+
+    @Test func aMissingSampleIsOneLine() throws {
+        let scratch = try Scratch()
+        let outcome = try Tool.run("demo", "--sample", scratch.path)
+        #expect(outcome.status == 1)
+        #expect(outcome.errors == "mini-orm: there is no sample in \"\(scratch.path)\"\n")
+        // Without its resources the program says so as well.
+        let copy = scratch.file("mini-orm")
+        try FileManager.default.copyItem(atPath: Tool.path, toPath: copy)
+        let alone = Process()
+        alone.executableURL = URL(fileURLWithPath: copy)
+        alone.arguments = ["demo"]
+        let missing = try Tool.run(alone)
+        #expect(missing.status == 1)
+        #expect(missing.errors.contains("--sample FOLDER"))
+    }
+}

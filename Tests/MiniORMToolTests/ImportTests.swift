@@ -1,0 +1,193 @@
+import Foundation
+import MiniORM
+import Testing
+
+/// What `import` reads, refuses, skips and keeps.
+@Suite struct ImportTests {
+    let scratch: Scratch
+    let store: String
+
+    init() throws {
+        scratch = try Scratch()
+        store = "file:" + scratch.file("new.db")
+    }
+
+    private func run(_ arguments: String..., input: String? = nil) throws -> Tool.Outcome {
+        try Tool.run(Tool.process(["import", "--store", store, "--collection", "new"] + arguments), input: input)
+    }
+
+    private func count() throws -> String { try Tool.run("count", "--store", store, "--collection", "new").output }
+
+    @Test func takesARecordALineFromAPipe() throws {
+        let text = "\u{FEFF}{\"id\":\"a\",\"vector\":[1,2]}\r\n\n  \n{\"id\":\"b\",\"vector\":[3,4],\"payload\":{}}"
+        let outcome = try run("-", "--metric", " Euclid ", input: text)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(try count() == "2\n")
+        let description = try Tool.run("describe", "--store", store, "--collection", "new", "--json").output
+        #expect(description.contains(#""dimension": 2, "metric": "l2""#))
+    }
+
+    @Test func takesANumpyArrayAndLines() throws {
+        let records = try scratch.write(
+            "r.jsonl", "{\"id\":\"a\",\"payload\":{\"n\":1}}\n{\"id\":\"b\",\"payload\":null}\n")
+        let narrow = try scratch.write("v.npy", Numpy.file([[1, 2], [3, 4]]))
+        let wide = try scratch.write("w.npy", Numpy.wide([[1.5, 2], [3, 0.1]]))
+        #expect(try run("--vectors", narrow, "--records", records).status == 0)
+        #expect(try count() == "2\n")
+        #expect(try run("--vectors", wide, "--records", records, "--batch", "1").status == 0)
+        let fetched = try Tool.run("fetch", "--store", store, "--collection", "new", "b", "a")
+        #expect(
+            fetched.lines == [#"{"id":"b","vector":[3.0,0.1]}"#, #"{"id":"a","payload":{"n":1},"vector":[1.5,2.0]}"#])
+    }
+
+    @Test func rowsAndLinesHaveToBeAsMany() throws {
+        let vectors = try scratch.write("v.npy", Numpy.file([[1, 2], [3, 4]]))
+        for lines in [1, 3] {
+            let text = (0..<lines).map { "{\"id\":\"\($0)\"}\n" }.joined()
+            let records = try scratch.write("r.jsonl", text)
+            let outcome = try run("--vectors", vectors, "--records", records)
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.contains("2 rows"))
+            #expect(!scratch.names.contains("new.db"))
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"id": "x", "vector": [1]}"#, ""), (#"{"id": "x", "vector": [1, "2"]}"#, "column"),
+        (#"{"id": "x", "vector": [1, 1e39]}"#, "column"), (#"{"id": "", "vector": [1, 2]}"#, ""),
+        (#"{"id": "x\u0000", "vector": [1, 2]}"#, ""), (#"{"id": "x"}"#, "vector"), (#"{"vector": [1, 2]}"#, "id"),
+        (#"{"id": 7, "vector": [1, 2]}"#, "column"), (#"{"id": "x", "vector": [1, 2], "extra": 1}"#, "extra"),
+        (#"{"id": "x", "vector": [1, 2]"#, "column"), ("not json", "column"), ("[]", "column"),
+        (#"{"id": "x", "vector": [1, 2], "payload": [1]}"#, "column"),
+    ])
+    func aBadLineIsNamedAndWhatIsBeforeItIsKept(_ bad: String, _ hint: String) throws {
+        let good = (1...4).map { "{\"id\":\"\($0)\",\"vector\":[\($0),1]}" }
+        let file = try scratch.write("r.jsonl", (good[..<2] + [bad] + good[2...]).joined(separator: "\n"))
+        let stopped = try run(file)
+        #expect(stopped.status == 1)
+        #expect(stopped.errors.hasPrefix("mini-orm: \(file):3: "))
+        #expect(stopped.errors.contains(hint))
+        #expect(stopped.errors.hasSuffix("; 2 records are in\n"))
+        #expect(try count() == "2\n")
+        let skipped = try run(file, "--on-error", "skip")
+        #expect(skipped.status == 0)
+        #expect(skipped.errors.hasPrefix("\(file):3: "))
+        #expect(skipped.errors.hasSuffix(" (skipped)\n"))
+        #expect(skipped.output.contains("4 records imported into new, 1 skipped"))
+        #expect(try count() == "4\n")
+    }
+
+    @Test func aBadFirstRecordDoesNotDecideTheDimension() throws {
+        let text = "{\"id\":\"a\",\"vector\":[]}\n{\"id\":\"b\",\"vector\":[1,2]}\n"
+        let outcome = try run("-", "--on-error", "skip", input: text)
+        #expect(outcome.output.contains("1 record imported into new, 1 skipped"))
+        #expect(outcome.errors.hasPrefix("standard input:1: "))
+    }
+
+    @Test func ofTwoRecordsWithOneIdTheLastWins() throws {
+        let text = "{\"id\":\"a\",\"vector\":[1]}\n{\"id\":\"a\",\"vector\":[2]}\n"
+        #expect(try run("-", input: text).status == 0)
+        let fetched = try Tool.run("fetch", "--store", store, "--collection", "new", "a")
+        #expect(fetched.output == "{\"id\":\"a\",\"vector\":[2.0]}\n")
+    }
+
+    @Test func aCollectionThatIsThereIsChecked() throws {
+        let text = "{\"id\":\"a\",\"vector\":[1]}\n"
+        #expect(try run("-", "--metric", "dot", input: text).status == 0)
+        #expect(try run("-", input: text).status == 0)
+        let other = try run("-", "--metric", "l2", input: text)
+        #expect(other.status == 1)
+        #expect(other.errors.contains("collectionMismatch"))
+    }
+
+    @Test func anEmptyFileIsNoFailure() throws {
+        let outcome = try run("-", input: "\n\n")
+        #expect(outcome.status == 0)
+        #expect(outcome.output.hasPrefix("0 records imported"))
+        #expect(!scratch.names.contains("new.db"))
+    }
+
+    @Test func memoryKeepsNothingAndSaysSo() throws {
+        let outcome = try Tool.run(
+            "import", "--store", "memory:", "--collection", "new", "-", input: "{\"id\":\"a\",\"vector\":[1]}\n")
+        #expect(outcome.output.contains("memory: keeps nothing"))
+    }
+
+    @Test(arguments: [
+        [], ["a.jsonl", "--vectors", "b.npy", "--records", "c.jsonl"], ["--vectors", "b.npy"],
+        ["--records", "c.jsonl"], ["a.jsonl", "--batch", "0"], ["a.jsonl", "--metric", "hamming"],
+        ["a.jsonl", "--on-error", "ignore"],
+    ])
+    func wrongUseIs64(_ arguments: [String]) throws {
+        let process = Tool.process(["import", "--store", store, "--collection", "new"] + arguments)
+        #expect(try Tool.run(process).status == 64)
+    }
+
+    @Test func aFileIsChangedByOneCommandAtATime() throws {
+        #expect(try run("-", input: "{\"id\":\"a\",\"vector\":[1]}\n").status == 0)
+        let first = try Writer(Tool.process(["import", "--store", store, "--collection", "new", "-"]))
+        // It has the lock once its lock file is there.
+        while !scratch.names.contains("new.db.lock") { Thread.sleep(forTimeInterval: 0.01) }
+        let second = try run("-", input: "{\"id\":\"b\",\"vector\":[1]}\n")
+        #expect(second.status == 1)
+        #expect(second.errors.contains("another command is changing"))
+        #expect(try count() == "1\n")
+        #expect(try first.finish().status == 0)
+        #expect(!scratch.names.contains("new.db.lock"))
+    }
+
+    @Test func interruptedItKeepsWhatItSaysIsIn() throws {
+        let import_ = try Writer(
+            Tool.process(["import", "--store", store, "--collection", "new", "--batch", "10", "-"]))
+        for id in 0..<1234 { import_.write("{\"id\":\"\(id)\",\"vector\":[1,2]}\n") }
+        // A pipe that stays open: the command waits for more.
+        Thread.sleep(forTimeInterval: 0.5)
+        import_.process.interrupt()
+        let outcome = import_.wait()
+        #expect(outcome.status == 130)
+        #expect(outcome.errors.hasPrefix("mini-orm: interrupted; "))
+        let said = outcome.errors.filter(\.isNumber)
+        #expect((Int(said) ?? 0) > 0)
+        #expect(try count() == said + "\n")
+        #expect(!scratch.names.contains { $0.hasSuffix(".tmp") || $0.hasSuffix(".lock") })
+    }
+
+    @Test func interruptedBeforeTheFirstBatchItKeepsNothing() throws {
+        let waiting = try Writer(Tool.process(["import", "--store", store, "--collection", "new", "-"]))
+        while !scratch.names.contains("new.db.lock") { Thread.sleep(forTimeInterval: 0.01) }
+        waiting.process.interrupt()
+        let outcome = waiting.wait()
+        #expect(outcome.status == 130)
+        #expect(outcome.errors == "mini-orm: interrupted; 0 records are in\n")
+        #expect(scratch.names.isEmpty)
+    }
+}
+
+/// A process that reads from a pipe which the test holds open.
+final class Writer {
+    let process: Process
+    private let pipe = Pipe()
+    private let scratch: Scratch
+
+    init(_ process: Process) throws {
+        self.process = process
+        scratch = try Scratch()
+        process.standardInput = pipe
+        process.standardOutput = FileHandle(forWritingAtPath: try scratch.write("out", ""))
+        process.standardError = FileHandle(forWritingAtPath: try scratch.write("err", ""))
+        try process.run()
+    }
+
+    func write(_ text: String) { pipe.fileHandleForWriting.write(Data(text.utf8)) }
+
+    func finish() throws -> Tool.Outcome {
+        try pipe.fileHandleForWriting.close()
+        return wait()
+    }
+
+    func wait() -> Tool.Outcome {
+        process.waitUntilExit()
+        func text(_ name: String) -> String { (try? String(contentsOfFile: scratch.file(name), encoding: .utf8)) ?? "" }
+        return Tool.Outcome(status: process.terminationStatus, output: text("out"), errors: text("err"))
+    }
+}
