@@ -78,10 +78,12 @@ extension ConformanceCheck {
             try await expectRoundTrip([["arrays": arrays], ["objects": objects]], kit)
             var deep = arrays
             for _ in 0..<100_000 { deep = [deep] }
-            let tooDeep = deep
-            let repository = try await kit.open()
-            try await expectError(.unsupportedPayload, what: "a payload of 100,000 levels") {
-                try await repository.upsert([kit.record(1, [1, 2, 3], ["deep": tooDeep])])
+            do {
+                let tooDeep = deep
+                let repository = try await kit.open()
+                try await expectError(.unsupportedPayload, what: "a payload of 100,000 levels") {
+                    try await repository.upsert([kit.record(1, [1, 2, 3], ["deep": tooDeep])])
+                }
             }
             // Taken apart level by level, as freeing it whole would recurse.
             while case .array(let inner) = deep, let next = inner.first { deep = next }
