@@ -53,7 +53,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "mini-orm",
-            dependencies: ["MiniORM", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: [
+                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),

@@ -28,6 +28,7 @@ struct MiniORMTool: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, ImportCommand.self, QueryCommand.self, FetchCommand.self, ExportCommand.self,
             CountCommand.self, DeleteCommand.self, CollectionsCommand.self, DescribeCommand.self, DropCommand.self,
+            CheckCommand.self,
         ])
 
     /// Runs the command that the arguments name, and ends the process with its status.

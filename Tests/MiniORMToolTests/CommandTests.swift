@@ -154,10 +154,9 @@ import Testing
         let again = "file:" + scratch.file("again.db")
         let outcome = try Tool.run("import", "--store", again, "--collection", "three", file)
         #expect(outcome.output.hasPrefix("3 records imported into three, in "))
-        let records = ["a", "b", "c"]
-        let process = Tool.process(["fetch", "--store", again, "--collection", "three"] + records)
-        #expect(try Tool.run(process).output == run("fetch", "a", "b", "c").output)
-        #expect(try run("export", "-").lines.sorted() == Tool.run(process).lines.sorted())
+        let copied = try Tool.run("fetch", "--store", again, "--collection", "three", "a", "b", "c")
+        #expect(try copied.output == run("fetch", "a", "b", "c").output)
+        #expect(try run("export", "-").lines.sorted() == copied.lines.sorted())
         #expect(try run("export", "-", "--filter", "links < 5").lines.count == 1)
         #expect(!scratch.names.contains { $0.hasSuffix(".tmp") || $0.hasSuffix(".lock") })
     }
@@ -229,10 +228,22 @@ import Testing
         #expect(!outcome.output.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" })
     }
 
+    @Test func checkRunsTheConformanceKitAndNamesWhatItSkips() throws {
+        let outcome = try Tool.run("check", "--store", "memory:")
+        #expect(outcome.status == 0, "\(outcome.output)")
+        #expect(outcome.lines.contains { $0.hasPrefix("passed   ") })
+        #expect(outcome.lines.contains { $0.hasPrefix("skipped  ") })
+        #expect(outcome.lines.last?.contains(" 0 failed") == true)
+        #expect(try Tool.run("check", "--store", store).status == 0)
+        #expect(try run("count").output == "3\n")
+        #expect(try Tool.run("check", "--store", "file:" + scratch.file("three.jsonl")).status == 1)
+        #expect(try Tool.run("check").status == 64)
+    }
+
     @Test func helpAndVersion() throws {
         #expect(try Tool.run("--version").output == "0.1.0\n")
         for command in [
-            "demo", "import", "query", "fetch", "export", "count", "delete", "collections", "describe", "drop",
+            "demo", "import", "query", "fetch", "export", "count", "delete", "collections", "describe", "drop", "check",
         ] {
             let outcome = try Tool.run(command, "--help")
             #expect(outcome.status == 0)

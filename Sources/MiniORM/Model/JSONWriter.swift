@@ -67,21 +67,13 @@ package enum JSONWriter {
     /// The shortest text that reads back to the same double, with an exponent from 1e16 up and below 1e-4.
     private static func append(_ number: Double, to text: inout [UInt8]) {
         guard number.isFinite else { return append("null", to: &text) }
-        let description = number.description
-        // Swift goes without an exponent up to 2^54.
-        guard number.magnitude >= 1e16, number.magnitude <= 0x1p54, description.hasSuffix(".0") else {
-            text.append(contentsOf: description.utf8)
-            return
+        if number.magnitude >= 0x1p53, number.magnitude < 1e16 {
+            // Swift begins with exponents at 2^53. These doubles are integers, two apart, so all digits count.
+            text.append(contentsOf: Int64(number).description.utf8)
+            append(".0", to: &text)
+        } else {
+            text.append(contentsOf: number.description.utf8)
         }
-        var digits = Array(description.utf8.dropLast(2))
-        if digits.first == UInt8(ascii: "-") { text.append(digits.removeFirst()) }
-        while digits.count > 1, digits.last == UInt8(ascii: "0") { digits.removeLast() }
-        text.append(digits[0])
-        if digits.count > 1 {
-            text.append(UInt8(ascii: "."))
-            text.append(contentsOf: digits[1...])
-        }
-        append("e+16", to: &text)
     }
 
     private static func append(quoted string: String, to text: inout [UInt8], asASCII: Bool) {

@@ -105,8 +105,9 @@ struct ImportRun {
                 bar.update(imported, fraction: source.fraction)
                 return
             } catch {
-                guard error.isAboutRecord, let id = error.recordID,
-                    let index = pending.firstIndex(where: { UTF8Key($0.record.id) == UTF8Key(id) })
+                // The error of an empty id names no record.
+                guard error.isAboutRecord,
+                    let index = pending.firstIndex(where: { UTF8Key($0.record.id) == UTF8Key(error.recordID ?? "") })
                 else { throw error }
                 let refused = pending.remove(at: index)
                 if !skips { try await write(pending[..<index].map(\.record)) }

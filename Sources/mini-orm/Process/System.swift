@@ -102,6 +102,9 @@ enum System {
     /// Ends the process.
     static func end(_ status: Int32) -> Never { exit(status) }
 
+    /// The number of this process.
+    static var processNumber: Int { Int(getpid()) }
+
     /// The value of an environment variable, where it is set and not empty.
     static func environment(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }

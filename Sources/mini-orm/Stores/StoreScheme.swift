@@ -14,6 +14,8 @@ enum StoreAccess: Sendable {
 struct OpenStore: Sendable {
     /// The store.
     var store: any AsyncVectorStorePort
+    /// The store itself, where it is one that blocks.
+    var blocking: (any VectorStorePort)?
     /// Makes the changes so far last; called when a command has done its work, also where it stops half-way.
     var commit: @Sendable () async throws -> Void = {}
     /// Lets go of the store.
@@ -28,7 +30,10 @@ struct OpenStore: Sendable {
     }
 
     /// A store that blocks, on threads of its own.
-    init(_ store: any VectorStorePort) { self.init(OffloadedVectorStore(store)) }
+    init(_ store: any VectorStorePort) {
+        self.init(OffloadedVectorStore(store))
+        blocking = store
+    }
 }
 
 /// A kind of store that `--store` can name.

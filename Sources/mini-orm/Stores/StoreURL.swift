@@ -31,4 +31,12 @@ struct StoreURL: Sendable, CustomStringConvertible {
         let place = body.lastIndex(of: "@").map { body[body.index(after: $0)...] } ?? body
         return "\(scheme)://\(place)".terminalSafe
     }
+
+    /// The password that stands in the URL.
+    var secrets: [String] {
+        guard rest.hasPrefix("//"), let at = rest.lastIndex(of: "@"), let colon = rest[..<at].firstIndex(of: ":")
+        else { return [] }
+        let password = String(rest[rest.index(after: colon)..<at])
+        return password.isEmpty ? [] : [password]
+    }
 }

@@ -17,7 +17,13 @@ extension InMemoryVectorStore {
 
     func save(to path: String, calls: FileCalls) throws(VectorStoreError) {
         let collections = collections.withLock { $0 }.sorted { $0.key < $1.key }
-        var file = try SavedFile(path, calls: calls)
+        guard !path.isEmpty, !path.utf8.contains(0) else {
+            throw VectorStoreError(.invalidArgument, "a path is not empty and holds no NUL", store: name)
+        }
+        var new = try NewFile(path, calls: calls)
+        // The place of the header, which is known last.
+        try new.append([UInt8](repeating: 0, count: SavedHeader.length))
+        var file = SavedFile(new)
         for (_, collection) in collections {
             do { try file.append(collection) } catch {
                 throw error.adding(store: name, collection: collection.description.name)
@@ -32,14 +38,7 @@ private struct SavedFile: ~Copyable {
     private var file: NewFile
     private var directory: [SavedCollection] = []
 
-    init(_ path: String, calls: FileCalls) throws(VectorStoreError) {
-        guard !path.isEmpty, !path.utf8.contains(0) else {
-            throw VectorStoreError(.invalidArgument, "a path is not empty and holds no NUL", store: "memory")
-        }
-        file = try NewFile(path, calls: calls)
-        // The place of the header, which is known last.
-        try file.append([UInt8](repeating: 0, count: SavedHeader.length))
-    }
+    init(_ file: consuming NewFile) { self.file = file }
 
     mutating func append(_ collection: InMemoryCollection) throws(VectorStoreError) {
         var saved = SavedCollection(collection.description)
