@@ -42,15 +42,19 @@ extension QdrantVectorStore {
         }
     }
 
-    /// On servers that keep no collection metadata, an index on a field that no point has is the mark.
+    /// The library's own indexes: one that finds roughly kept doubles and, on servers that keep no collection metadata, one
+    /// on a field that no point has, as the mark.
     private func mark(_ name: String, _ identity: PointIdentity) async throws(VectorStoreError) {
         guard let info = try await info(name) else { throw Self.notFound(name) }
         guard let collection = QdrantCollection(info) else { throw Self.foreign(name) }
-        guard !collection.isOurs else { return remember(name, collection) }
-        var index = Qdrant_CreateFieldIndexCollection()
-        index.fieldName = Reserved.marker(identity)
-        index.fieldType = .bool
-        try await createIndexes([index], of: name)
+        let marks = collection.isOurs ? [] : [Reserved.marker(identity)]
+        try await createIndexes(
+            (marks + [QdrantCollection.roughKey]).map { key in
+                .with {
+                    $0.fieldName = key
+                    $0.fieldType = .bool
+                }
+            }, of: name)
     }
 
     private func createIndexes(

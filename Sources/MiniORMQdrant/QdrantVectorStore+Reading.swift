@@ -69,7 +69,7 @@ extension QdrantVectorStore {
     /// The number of records that match: counted by the engine where it decides the whole filter.
     public func count(_ request: CountRequest) async throws(VectorStoreError) -> Int {
         try await with(request.collection) { collection async throws(VectorStoreError) in
-            let plan = FilterTranslation(collection: collection).plan(request.filter)
+            let plan = try await plan(request.filter, request.collection, collection)
             if plan.finished == nil { return try await count(request.collection, plan.pushed) }
             var count = 0
             var scroll = Scroll(request.collection, plan, includeVectors: false)
@@ -90,7 +90,7 @@ extension QdrantVectorStore {
     /// A page of the records that match, in the order of the points' ids.
     public func scan(_ request: ScanRequest) async throws(VectorStoreError) -> ScanPage {
         try await with(request.collection) { collection async throws(VectorStoreError) in
-            let plan = FilterTranslation(collection: collection).plan(request.filter)
+            let plan = try await plan(request.filter, request.collection, collection)
             var scroll = Scroll(request.collection, plan, includeVectors: true)
             if let cursor = request.cursor {
                 guard let point = cursor.state as? Qdrant_PointId else {

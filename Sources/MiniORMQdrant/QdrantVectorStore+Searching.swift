@@ -23,7 +23,8 @@ extension QdrantVectorStore {
         try await with(name) { collection async throws(VectorStoreError) in
             for vector in vectors { try collection.check(vector) }
             guard options.topK > 0 else { return vectors.map { _ in [] } }
-            let search = Search(name, collection, options, isExact: self.options.search.exact)
+            let plan = try await plan(options.filter, name, collection)
+            let search = Search(name, collection, options, plan, isExact: self.options.search.exact)
             var answers: [[VectorSearchResult]] = []
             if search.limit > search.maximumLimit {
                 for vector in vectors { answers.append(try await scoredHere(search, vector)) }
@@ -145,13 +146,16 @@ private struct Search {
     /// Whether answers are to be exact, ties at the cut included.
     let isExactWanted: Bool
 
-    init(_ name: String, _ collection: QdrantCollection, _ options: QueryOptions, isExact: Bool) {
+    init(
+        _ name: String, _ collection: QdrantCollection, _ options: QueryOptions, _ plan: FilterTranslation.Plan,
+        isExact: Bool
+    ) {
+        self.plan = plan
         self.name = name
         self.collection = collection
         self.options = options
         self.isExact = isExact
         isExactWanted = isExact
-        plan = FilterTranslation(collection: collection).plan(options.filter)
         let topK = min(options.topK, Int(Int32.max) / 8)
         // One more than asked for shows whether there is a tie at the cut.
         limit = plan.finished == nil ? topK + 1 : max(64, 2 * topK)

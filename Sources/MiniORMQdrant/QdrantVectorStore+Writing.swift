@@ -139,7 +139,7 @@ extension QdrantVectorStore {
     /// id after reading the candidates otherwise.
     public func deleteMatching(_ request: DeleteMatchingRequest) async throws(VectorStoreError) -> Int {
         try await with(request.collection) { collection async throws(VectorStoreError) in
-            let plan = FilterTranslation(collection: collection).plan(request.filter)
+            let plan = try await plan(request.filter, request.collection, collection)
             if plan.finished == nil {
                 let count = try await count(request.collection, plan.pushed)
                 if count > 0 {

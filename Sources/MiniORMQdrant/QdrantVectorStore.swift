@@ -147,10 +147,33 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
         return zip(names, answers).filter(\.1).map { UTF8Key($0.0) }.sorted().map(\.string)
     }
 
+    /// A filter in two parts. Comparisons with numbers are left to the engine where no field of the collection holds a
+    /// double that it keeps only nearly; that is asked for each time, of an index.
+    func plan(
+        _ filter: VectorFilter?, _ name: String, _ collection: QdrantCollection
+    ) async throws(VectorStoreError) -> FilterTranslation.Plan {
+        var isSmooth = true
+        if filter?.comparesNumbers == true {
+            isSmooth = false
+            if collection.countsRough {
+                let rough: Qdrant_Filter = .with {
+                    $0.must = [
+                        .with {
+                            $0.field.key = QdrantCollection.roughKey
+                            $0.field.match.boolean = true
+                        }
+                    ]
+                }
+                isSmooth = try await count(name, rough) == 0
+            }
+        }
+        return FilterTranslation(collection: collection, isSmooth: isSmooth).plan(filter)
+    }
+
     /// How a filter is evaluated; the native text is the filter sent, as JSON of its message.
     public func explain(_ request: ExplainRequest) async throws(VectorStoreError) -> FilterPlan {
-        try await with(request.collection) { collection throws(VectorStoreError) in
-            let plan = FilterTranslation(collection: collection).plan(request.filter)
+        try await with(request.collection) { collection async throws(VectorStoreError) in
+            let plan = try await plan(request.filter, request.collection, collection)
             let native = plan.pushed.flatMap { try? $0.jsonString() } ?? ""
             return FilterPlan(pushedDown: plan.decided, finished: plan.finished, native: native)
         }

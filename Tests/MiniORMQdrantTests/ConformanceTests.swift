@@ -16,41 +16,42 @@ struct QdrantHarness: ConformanceHarness {
     }
 }
 
-/// Every clause of the contract, through the synchronous repository and the asynchronous one.
-/// One check after the other: some collections have names that are not the suite's own.
-@Suite(.serialized) struct ConformanceTests {
-    private static func options(_ change: (inout QdrantOptions) -> Void) -> QdrantOptions {
-        var options = QdrantOptions()
-        change(&options)
-        return options
-    }
+extension ServerTests {
+    /// Every clause of the contract, through the synchronous repository and the asynchronous one.
+    @Suite struct ConformanceTests {
+        private static func options(_ change: (inout QdrantOptions) -> Void) -> QdrantOptions {
+            var options = QdrantOptions()
+            change(&options)
+            return options
+        }
 
-    private func check(
-        _ check: ConformanceCheck, _ harness: QdrantHarness, skips: Set<String>
-    ) async throws {
-        guard case .skipped(let why) = try await check(harness) else { return }
-        #expect(skips.contains(check.name), "skipped: \(why)")
-    }
+        private func check(
+            _ check: ConformanceCheck, _ harness: QdrantHarness, skips: Set<String>
+        ) async throws {
+            guard case .skipped(let why) = try await check(harness) else { return }
+            #expect(skips.contains(check.name), "skipped: \(why)")
+        }
 
-    @Test(arguments: ConformanceCheck.all)
-    func conforms(_ check: ConformanceCheck) async throws {
-        try await self.check(
-            check, QdrantHarness(collectionPrefix: "kit"),
-            skips: ["the policy uuid takes UUIDs alone"])
-    }
+        @Test(arguments: ConformanceCheck.all)
+        func conforms(_ check: ConformanceCheck) async throws {
+            try await self.check(
+                check, QdrantHarness(collectionPrefix: "kit"),
+                skips: ["the policy uuid takes UUIDs alone"])
+        }
 
-    @Test(arguments: ConformanceCheck.all)
-    func conformsWithExactSearch(_ check: ConformanceCheck) async throws {
-        let options = Self.options { $0.search.exact = true }
-        try await self.check(
-            check, QdrantHarness(collectionPrefix: "kit-exact", options: options),
-            skips: ["the policy uuid takes UUIDs alone"])
-    }
+        @Test(arguments: ConformanceCheck.all)
+        func conformsWithExactSearch(_ check: ConformanceCheck) async throws {
+            let options = Self.options { $0.search.exact = true }
+            try await self.check(
+                check, QdrantHarness(collectionPrefix: "kit-exact", options: options),
+                skips: ["the policy uuid takes UUIDs alone"])
+        }
 
-    @Test(arguments: ConformanceCheck.all)
-    func conformsWithUUIDs(_ check: ConformanceCheck) async throws {
-        let options = Self.options { $0.idPolicy = .uuid }
-        try await self.check(check, QdrantHarness(collectionPrefix: "kit-uuid", options: options), skips: [])
+        @Test(arguments: ConformanceCheck.all)
+        func conformsWithUUIDs(_ check: ConformanceCheck) async throws {
+            let options = Self.options { $0.idPolicy = .uuid }
+            try await self.check(check, QdrantHarness(collectionPrefix: "kit-uuid", options: options), skips: [])
+        }
     }
 }
 #endif

@@ -6,11 +6,14 @@ internal import SwiftProtobuf
 ///
 /// Where they part from the contract's: a match or a range on a field also looks at the elements of an array in it
 /// (excluded here by the path `field[]`, which reaches elements alone); an integer's match is not a double's (a range of
-/// one value is both); numbers are compared as doubles (so from 2^53 on the engine only narrows, and our side decides);
+/// one value is both); numbers are compared as doubles (so from 2^53 on the engine only narrows, and our side decides), and
+/// some doubles are kept only nearly (where a collection has such, the engine only narrows);
 /// an empty array is no value, and an element of an inner array one of the outer (told apart when points are written, so
 /// exact in this library's collections alone); strings have no order; an index answers for values of its type alone.
 struct FilterTranslation: Sendable {
     let collection: QdrantCollection
+    /// Whether every double in the collection's fields is kept exactly.
+    let isSmooth: Bool
 
     /// A filter in two parts.
     struct Plan: Sendable {
@@ -171,11 +174,11 @@ struct FilterTranslation: Sendable {
             guard takes(key, [.bool]) else { return nil }
             return Translated(filter: scalarsOnly(key) { $0.match.boolean = value })
         case .int, .double:
-            guard takes(key, [.float]), let number = Number(operand) else { return nil }
+            guard takes(key, [.float]), let number = number(operand) else { return nil }
             return Translated(
                 filter: scalarsOnly(key) {
-                    $0.range.gte = number.value
-                    $0.range.lte = number.value
+                    $0.range.gte = number.low
+                    $0.range.lte = number.high
                 }, isExact: number.isExact)
         default: return nil
         }
@@ -183,14 +186,14 @@ struct FilterTranslation: Sendable {
 
     private func order(_ path: FieldPath, _ comparison: VectorFilter.Comparison, _ operand: PayloadValue) -> Translated?
     {
-        guard let key = Self.key(path), takes(key, [.float]), let number = Number(operand) else { return nil }
+        guard let key = Self.key(path), takes(key, [.float]), let number = number(operand) else { return nil }
         return Translated(
             filter: scalarsOnly(key) { condition in
                 switch comparison {
-                case .less where number.isExact: condition.range.lt = number.value
-                case .less, .lessOrEqual: condition.range.lte = number.value
-                case .greater where number.isExact: condition.range.gt = number.value
-                default: condition.range.gte = number.value
+                case .less where number.isExact: condition.range.lt = number.high
+                case .less, .lessOrEqual: condition.range.lte = number.high
+                case .greater where number.isExact: condition.range.gt = number.low
+                default: condition.range.gte = number.low
                 }
             }, isExact: number.isExact)
     }
@@ -208,9 +211,9 @@ struct FilterTranslation: Sendable {
             guard takes(key, [.bool]) else { return nil }
             condition.match.boolean = value
         default:
-            guard takes(key, [.float]), let number = Number(operand) else { return nil }
-            condition.range.gte = number.value
-            condition.range.lte = number.value
+            guard takes(key, [.float]), let number = number(operand) else { return nil }
+            condition.range.gte = number.low
+            condition.range.lte = number.high
             isExact = isExact && number.isExact
         }
         return Translated(filter: .with { $0.must = [.field(condition)] }, isExact: isExact)
@@ -238,19 +241,43 @@ struct FilterTranslation: Sendable {
         return true
     }
 
-    /// A number as the engine compares it.
+    /// A number as the engine compares it: the ends of where it may be.
     private struct Number {
-        let value: Double
-        /// Whether no other number that could be stored is the same double.
-        let isExact: Bool
+        var low: Double
+        var high: Double
+        /// Whether the engine's comparison is the filter's.
+        var isExact: Bool
+    }
 
-        init?(_ operand: PayloadValue) {
-            switch operand {
-            case .int(let number): value = Double(number)
-            case .double(let number): value = number + 0
-            default: return nil
+    private func number(_ operand: PayloadValue) -> Number? {
+        let value: Double
+        switch operand {
+        case .int(let number): value = Double(number)
+        case .double(let number): value = number + 0
+        default: return nil
+        }
+        // From 2^53 on, several integers are one double.
+        var number = Number(low: value, high: value, isExact: isSmooth && abs(value) < 0x1p53)
+        if !isSmooth { for _ in 0..<4 { (number.low, number.high) = (number.low.nextDown, number.high.nextUp) } }
+        return number
+    }
+}
+
+extension VectorFilter {
+    /// Whether the filter compares with a number anywhere.
+    var comparesNumbers: Bool {
+        func isNumber(_ value: PayloadValue) -> Bool {
+            switch value {
+            case .int, .double: true
+            default: false
             }
-            isExact = abs(value) < 0x1p53
+        }
+        switch self {
+        case .compare(_, _, let value), .contains(_, let value): return isNumber(value)
+        case .isIn(_, let values): return values.contains(where: isNumber)
+        case .exists: return false
+        case .and(let terms), .or(let terms): return terms.contains(where: \.comparesNumbers)
+        case .not(let term): return term.comparesNumbers
         }
     }
 }

@@ -60,6 +60,10 @@ struct QdrantCollection: Sendable {
         self.limits = limits
     }
 
+    /// The index that tells whether any field holds a double that is kept only nearly.
+    static let roughKey = "\(Reserved.key).\(Reserved.rough)"
+    var countsRough: Bool { isOurs && indexes[Self.roughKey] != nil }
+
     /// Which part of a point's payload to ask for: where this library wrote it, all is in the reserved part.
     var payloadSelector: Qdrant_WithPayloadSelector {
         .with { if isOurs { $0.include.fields = [Reserved.key] } else { $0.enable = true } }

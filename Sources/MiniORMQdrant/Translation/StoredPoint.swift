@@ -15,6 +15,8 @@ enum Reserved {
     static let norm = "norm"
     /// The vector's bytes, where the unit vector cannot stand for them.
     static let vector = "vector"
+    /// True where a field holds a double that the engine may keep only nearly; see ``Double/isKeptExactly``.
+    static let rough = "rough"
     /// Collection metadata: what marks a collection as created by this library.
     static let metadata = "miniorm"
     /// The payload index that marks a collection on servers that keep no metadata, by its identity: `__miniorm.any`.
@@ -43,7 +45,9 @@ struct PointEncoder: Sendable {
         var fields: [String: Qdrant_Value] = [:]
         if let payload = record.payload {
             reserved[Reserved.payload] = Self.value(PayloadValue.object(payload).json())
-            fields = mirror(payload)
+            var isRough = false
+            fields = mirror(payload, &isRough)
+            if isRough { reserved[Reserved.rough] = .with { $0.boolValue = true } }
         }
         fields[Reserved.key] = .with { $0.structValue.fields = reserved }
         return .with {
@@ -61,43 +65,79 @@ struct PointEncoder: Sendable {
 
     /// The payload as fields that the engine filters on. A mirror, not the payload: what the engine's filters would mix
     /// up is told apart here, and what they cannot reach is left out. The payload itself is in the text.
-    private func mirror(_ payload: [String: PayloadValue]) -> [String: Qdrant_Value] {
+    private func mirror(_ payload: [String: PayloadValue], _ isRough: inout Bool) -> [String: Qdrant_Value] {
         var fields: [String: Qdrant_Value] = [:]
         fields.reserveCapacity(payload.count + 1)
         for (key, value) in payload where key != Reserved.key {
-            fields[key] = mirror(value, depth: 1)
+            fields[key] = mirror(value, depth: 1, &isRough)
         }
         return fields
     }
 
-    private func mirror(_ value: PayloadValue, depth: Int) -> Qdrant_Value? {
+    private func mirror(_ value: PayloadValue, depth: Int, _ isRough: inout Bool) -> Qdrant_Value? {
         var mirrored = Qdrant_Value()
         switch value {
         case .null, .rich: return nil
         case .bool(let value): mirrored.boolValue = value
         case .int(let value): mirrored.integerValue = value
         // The addition makes -0.0 the 0.0 that it equals.
-        case .double(let value): mirrored.doubleValue = value + 0
+        case .double(let value):
+            mirrored.doubleValue = value + 0
+            isRough = isRough || !value.isKeptExactly
         case .string(let value): mirrored.stringValue = value
         case .array(let values):
             guard depth < Self.mirrorDepth else { return nil }
             mirrored.listValue.values = values.map { element in
                 // To the engine, an element of an inner array is one of the outer array too.
                 if case .array = element, collection.isOurs { return Self.null }
-                return mirror(element, depth: depth + 1) ?? Self.null
+                return mirror(element, depth: depth + 1, &isRough) ?? Self.null
             }
             // To the engine, an empty array is no value.
             if values.isEmpty, collection.isOurs { mirrored.listValue.values = [Self.null] }
         case .object(let members):
             guard depth < Self.mirrorDepth else { return nil }
             var fields: [String: Qdrant_Value] = [:]
-            for (key, value) in members { fields[key] = mirror(value, depth: depth + 1) }
+            for (key, value) in members { fields[key] = mirror(value, depth: depth + 1, &isRough) }
             mirrored.structValue.fields = fields
         }
         return mirrored
     }
 
     private static let null: Qdrant_Value = .with { $0.nullValue = .nullValue }
+}
+
+extension Double {
+    /// Whether the engine, which keeps payloads as JSON, reads the very same number back.
+    ///
+    /// It does not round as IEEE 754 asks for: it takes the digits as an integer, makes that a double, and multiplies or
+    /// divides by a power of ten. That is right where both are exact (an integer that a double holds, a power of at most
+    /// 22), and up to 2 units in the last place off elsewhere.
+    var isKeptExactly: Bool {
+        if abs(self) < 0x1p53, self == rounded(.towardZero) { return true }
+        // The shortest digits that give the number back: `-12.5`, `1.25e-07`.
+        var digits: UInt64 = 0
+        var power = 0
+        var isFraction = false
+        var text = description.utf8[...]
+        if let mark = text.firstIndex(of: UInt8(ascii: "e")) {
+            guard let exponent = Int(Substring(text[text.index(after: mark)...])) else { return false }
+            power = exponent
+            text = text[..<mark]
+        }
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "-"): break
+            case UInt8(ascii: "."): isFraction = true
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                let (product, overflow) = digits.multipliedReportingOverflow(by: 10)
+                if overflow { return false }
+                digits = product + UInt64(byte - UInt8(ascii: "0"))
+                if isFraction { power -= 1 }
+            default: return false
+            }
+        }
+        return abs(power) <= 22 && Double(exactly: digits) != nil
+    }
 }
 
 /// A point as an answer holds it: one type for what `Query`, `Get` and `Scroll` answer.
