@@ -48,7 +48,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "MiniORMQdrantTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMQdrant"],
+            name: "MiniORMQdrantTests",
+            dependencies: [
+                "MiniORM", "MiniORMConformance", "MiniORMQdrant",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
+            ],
             swiftSettings: settings
         ),
         .executableTarget(

@@ -1,5 +1,6 @@
 #if Qdrant
 import MiniORM
+import SwiftProtobuf
 import Testing
 
 @testable import MiniORMQdrant
@@ -13,7 +14,9 @@ import Testing
         var info = Qdrant_CollectionInfo()
         info.config.params.vectorsConfig.params.size = 3
         info.config.params.vectorsConfig.params.distance = .cosine
-        if isOurs { info.config.metadata["miniorm"] = .with { $0.structValue.fields["ids"] = .with { $0.stringValue = "any" } } }
+        if isOurs {
+            info.config.metadata["miniorm"] = .with { $0.structValue.fields["ids"] = .with { $0.stringValue = "any" } }
+        }
         info.payloadSchema = indexes.mapValues { type in .with { $0.dataType = type } }
         return try #require(QdrantCollection(info))
     }
@@ -42,33 +45,36 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        .field("a") == .int(1 << 53), .field("a") > .int(.max), .field("a") <= 9_007_199_254_740_993,
-        .field("a") == 1e300, .field("a") != "x" && .field("a") < "m",
-    ] as [VectorFilter])
+    @Test(
+        arguments: [
+            .field("a") == .int(1 << 53), .field("a") > .int(.max), .field("a") <= 9_007_199_254_740_993,
+            .field("a") == 1e300, .field("a") != "x" && .field("a") < "m",
+        ] as [VectorFilter])
     func whatTheEngineCannotDecideIsFinishedHere(_ filter: VectorFilter) throws {
         let plan = try plan(filter)
         #expect(plan.pushed != nil)
         #expect(plan.finished != nil)
     }
 
-    @Test(arguments: [
-        .field("a") < "m", .field("a") == [1, 2], .field("a") == ["b": 1], .field(FieldPath(parts: ["a\"b"])) == 1,
-        .field(FieldPath(parts: ["a\\b"])) == 1, .field("__miniorm.id") == "x", .field("__miniorm") == "x",
-        !(.field("a") == .int(1 << 60)), .field("a") < "m" || .field("b") == 1, .field("a.b.c.d.e.f.g.h.i") == 1,
-        .field("a").contains([1]),
-    ] as [VectorFilter])
+    @Test(
+        arguments: [
+            .field("a") < "m", .field("a") == [1, 2], .field("a") == ["b": 1], .field(FieldPath(parts: ["a\"b"])) == 1,
+            .field(FieldPath(parts: ["a\\b"])) == 1, .field("__miniorm.id") == "x", .field("__miniorm") == "x",
+            !(.field("a") == .int(1 << 60)), .field("a") < "m" || .field("b") == 1, .field("a.b.c.d.e.f.g.h.i") == 1,
+            .field("a").contains([1]),
+        ] as [VectorFilter])
     func whatTheEngineCannotSeeIsNotPushed(_ filter: VectorFilter) throws {
         let plan = try plan(filter)
         #expect(plan.pushed == nil)
         #expect(plan.finished == filter)
     }
 
-    @Test(arguments: [
-        .field("a") == nil, .field("a").exists, .field("a") != 1, .field("a").in(["x", nil, 2, true]),
-        .field("a").contains("x"), !(.field("a") == "x" || .field("b") > 1.5), .and([]), .or([]), !(.and([])),
-        .field("a").notIn(["x"]), .field("a.b") == true,
-    ] as [VectorFilter])
+    @Test(
+        arguments: [
+            .field("a") == nil, .field("a").exists, .field("a") != 1, .field("a").in(["x", nil, 2, true]),
+            .field("a").contains("x"), !(.field("a") == "x" || .field("b") > 1.5), .and([]), .or([]), !(.and([])),
+            .field("a").notIn(["x"]), .field("a.b") == true,
+        ] as [VectorFilter])
     func whatMeansTheSameIsPushedWhole(_ filter: VectorFilter) throws {
         #expect(try plan(filter).finished == nil)
     }

@@ -1,5 +1,6 @@
 #if Qdrant
 import MiniORM
+import SwiftProtobuf
 import Testing
 
 @testable import MiniORMQdrant
@@ -38,7 +39,8 @@ import Testing
 
     /// Computed by Python's `uuid.uuid5`.
     @Test(arguments: [
-        ("u1", "10b59401-f747-59c4-85be-c433fa637f59"), ("é", "53687481-ef61-53ef-8f8b-eb0f38ca1087"), ("a longer id, of more than one block of the hash: 0123456789", "41d3c38f-334b-54dc-bec7-ff64bfee30ba"),
+        ("u1", "10b59401-f747-59c4-85be-c433fa637f59"), ("é", "53687481-ef61-53ef-8f8b-eb0f38ca1087"),
+        ("a longer id, of more than one block of the hash: 0123456789", "41d3c38f-334b-54dc-bec7-ff64bfee30ba"),
     ])
     func pointsAreVersion5UUIDsOfIds(_ id: String, _ uuid: String) {
         #expect(PointIdentity.hashed.point(id).uuid == uuid)
@@ -54,10 +56,11 @@ import Testing
         #expect(PointIdentity.hashed.point(uuid).uuid != uuid)
     }
 
-    @Test(arguments: [
-        [3, -4, 0], [1e30, 2e30, -3e30], [1e-30, 2e-30, 3e-30], [1e30, 1e-30, 0], [0, 0, 0], [0.1, 0.2, 0.3],
-        [.greatestFiniteMagnitude, .leastNonzeroMagnitude, -0.0],
-    ] as [[Float]])
+    @Test(
+        arguments: [
+            [3, -4, 0], [1e30, 2e30, -3e30], [1e-30, 2e-30, 3e-30], [1e30, 1e-30, 0], [0, 0, 0], [0.1, 0.2, 0.3],
+            [.greatestFiniteMagnitude, .leastNonzeroMagnitude, -0.0],
+        ] as [[Float]])
     func aVectorKeepsItsLengthUnderCosine(_ vector: [Float]) throws {
         let back = try roundTrip(VectorRecord(id: "u", vector: vector), .cosine).vector
         for (lhs, rhs) in zip(vector, back) { #expect(abs(lhs - rhs) <= 1e-6 * abs(lhs)) }
@@ -71,17 +74,20 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        nil, [:], ["__miniorm": ["id": "other"]], ["a": 1, "b": 1.0, "c": -0.0, "d": .int(.min)], ["": nil, "a.b\"\\": []],
-        ["n": "\0", "l": [[], [[1]], nil, ["x": nil]]],
-    ] as [[String: PayloadValue]?])
+    @Test(
+        arguments: [
+            nil, [:], ["__miniorm": ["id": "other"]], ["a": 1, "b": 1.0, "c": -0.0, "d": .int(.min)],
+            ["": nil, "a.b\"\\": []],
+            ["n": "\0", "l": [[], [[1]], nil, ["x": nil]]],
+        ] as [[String: PayloadValue]?])
     func payloadsComeBackAsTheyWere(_ payload: [String: PayloadValue]?) throws {
         let record = VectorRecord(id: "u", vector: [1, 0, 0], payload: payload)
         #expect(try roundTrip(record, .dot) == record)
     }
 
     @Test func mirroredFieldsTellAnEmptyArrayFromNone() throws {
-        let record = VectorRecord(id: "u", vector: [1, 0, 0], payload: ["e": [], "n": nil, "l": [["x"], "y"], "z": -0.0])
+        let record = VectorRecord(
+            id: "u", vector: [1, 0, 0], payload: ["e": [], "n": nil, "l": [["x"], "y"], "z": -0.0])
         let fields = try PointEncoder(collection: collection(.dot)).point(record).payload
         #expect(fields["n"] == nil)
         #expect(fields["e"]?.listValue.values.count == 1)

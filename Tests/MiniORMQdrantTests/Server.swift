@@ -17,7 +17,8 @@ enum Server {
     private static func environment(_ name: String) throws -> String {
         guard let value = ProcessInfo.processInfo.environment[name] else {
             throw Missing(
-                description: "\(name) is not set: scripts/services start qdrant; eval \"$(scripts/services env qdrant)\"")
+                description:
+                    "\(name) is not set: scripts/services start qdrant; eval \"$(scripts/services env qdrant)\"")
         }
         return value
     }
