@@ -221,7 +221,13 @@ extension ServerTests {
             try await Server.control("/settings", ["capture": true])
             try await Server.withCollection(Server.store(options), metric: .dot) { repository in
                 try await repository.upsert((0..<50).map { VectorRecord(id: "\($0)", vector: [Float($0), 0, 1, 2]) })
-                #expect(try await repository.query([1, 0, 0, 0], topK: 3).map(\.id) == ["49", "48", "47"])
+                let best = try await repository.query([1, 0, 0, 0], topK: 3).map(\.id)
+                // A bit for each of four components cannot find the best; that there are answers is all to be had.
+                if case .binary = quantization {
+                    #expect(best.count == 3)
+                } else {
+                    #expect(best == ["49", "48", "47"])
+                }
             }
             guard Server.isTheService else { return }
             let calls = try #require(try await Server.control("/captured").arrayValue)

@@ -20,7 +20,7 @@ client.upsert(name, [
                  "__miniorm": {"id": "a", "payload": '{"flag":true,"inner":{"x":1},"links":7,"pos":"verb","ratio":0.5,"words":["a","b"]}'}})], wait=True)
 client.query_points(
     name, query=[1.0, 0.0, 0.25], query_filter=verb, limit=3, with_payload=models.PayloadSelectorInclude(
-        include=["__miniorm"]), with_vectors=False, search_params=models.SearchParams(exact=True))
+        include=["__miniorm"]), with_vectors=False, search_params=models.SearchParams(exact=True, indexed_only=None))
 client.scroll(
     name, scroll_filter=verb, limit=100, with_payload=models.PayloadSelectorInclude(include=["__miniorm"]),
     with_vectors=True)
