@@ -58,7 +58,8 @@ let package = Package(
         .executableTarget(
             name: "mini-orm",
             dependencies: [
-                "MiniORM", "MiniORMConformance", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "MiniORM", "MiniORMConformance", .target(name: "MiniORMQdrant", condition: .when(traits: ["Qdrant"])),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.copy("Sample")],
             swiftSettings: settings

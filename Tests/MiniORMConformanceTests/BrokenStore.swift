@@ -24,7 +24,7 @@ struct BrokenStore: VectorStorePort {
 
     init(_ breaking: (inout BrokenStore) -> Void) { breaking(&self) }
 
-    var name: String { "broken" }
+    var name: String { base.name }
     var capabilities: StoreCapabilities {
         var capabilities = base.capabilities
         capabilities.isExact = true

@@ -64,7 +64,9 @@ import Testing
         _ store: InMemoryVectorStore, _ model: ModelVectorStore, _ metric: VectorMetric, _ dimension: Int,
         _ random: inout Random
     ) throws {
-        let filters: [VectorFilter?] = [nil, .field("n") >= 2, .field("n") == 1, !(.field("n") == 1), .field("x").exists]
+        let filters: [VectorFilter?] = [
+            nil, .field("n") >= 2, .field("n") == 1, !(.field("n") == 1), .field("x").exists,
+        ]
         let options = QueryOptions(
             topK: [0, -1, 1, 3, 10, 1000, .max].randomElement(using: &random) ?? 1,
             filter: filters.randomElement(using: &random) ?? nil,
@@ -122,7 +124,9 @@ import Testing
     @Test(arguments: VectorMetric.allCases)
     func extremeVectorsHaveFiniteAndCorrectScores(metric: VectorMetric) throws {
         let (store, model) = (InMemoryVectorStore(), ModelVectorStore())
-        let scales: [Float] = [0, Float.leastNonzeroMagnitude, 0x1p-126, 1e-30, 1e-20, 1e-10, 1, 1e10, 1e18, 1e20, 1e30, 1e38]
+        let scales: [Float] = [
+            0, Float.leastNonzeroMagnitude, 0x1p-126, 1e-30, 1e-20, 1e-10, 1, 1e10, 1e18, 1e20, 1e30, 1e38,
+        ]
         let directions: [[Float]] = [[1, 0, 0], [0.6, 0.8, 0], [-1, 0, 0], [0, 0, 1], [0.5, -0.5, 0.25]]
         var records: [VectorRecord] = []
         for scale in scales {
@@ -212,7 +216,9 @@ import Testing
             CreateCollectionRequest(collection: CollectionDescription(name: "c", dimension: 1, metric: .dot)))
         let ids = (0..<100).map { "r\($0)" }
         @Sendable func write(_ generation: Int) throws {
-            let records = ids.map { VectorRecord(id: $0, vector: [Float(generation)], payload: ["g": .int(Int64(generation))]) }
+            let records = ids.map {
+                VectorRecord(id: $0, vector: [Float(generation)], payload: ["g": .int(Int64(generation))])
+            }
             try store.upsert(UpsertRequest(collection: "c", records: records))
         }
         try write(1)
@@ -260,7 +266,8 @@ import Testing
     @Test func deadRowsGiveTheirMemoryBack() throws {
         let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 4, metric: .l2))
         for round in 0..<200 {
-            try collection.upsert((0..<500).map { VectorRecord(id: "r\($0)", vector: [Float(round), 0, 0, Float($0)]) })
+            try collection.upsert(
+                (0..<500).map { VectorRecord(id: "r\($0)", vector: [Float(round), 0, 0, Float($0)]) })
         }
         let snapshot = collection.snapshot
         #expect(snapshot.liveCount == 500)

@@ -24,7 +24,8 @@ import Testing
             VectorRecord(
                 id: "all", vector: [1e30, -0.0, .leastNonzeroMagnitude],
                 payload: [
-                    "null": nil, "yes": true, "no": false, "one": 1, "real": 1.0, "least": .int(.min), "most": .int(.max),
+                    "null": nil, "yes": true, "no": false, "one": 1, "real": 1.0, "least": .int(.min),
+                    "most": .int(.max),
                     "text": "a\u{301}\n", "empty": "", "list": [1, [2.5, "x"], [:]], "map": ["a": ["b": nil], "": 0],
                 ]),
             VectorRecord(id: "gone", vector: [1, 1, 1]),
@@ -56,7 +57,9 @@ import Testing
         #expect(try opened.query(request) == store.query(request))
         // Equal stores have equal files; saving over the file that is open is fine, and so is writing on.
         try opened.save(to: folder.path("b"))
-        #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path("a"))) == Data(contentsOf: URL(fileURLWithPath: folder.path("b"))))
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: folder.path("a")))
+                == Data(contentsOf: URL(fileURLWithPath: folder.path("b"))))
         let repository = try VectorRepository(opened, "first", dimension: 3)
         try repository.upsert((0..<200).map { VectorRecord(id: "new\($0)", vector: [Float($0), 1, 0]) })
         try repository.delete(["all"])
@@ -99,7 +102,8 @@ import Testing
             for _ in 0..<Int.random(in: 1...20, using: &random) {
                 let start = Int.random(in: 0..<bytes.count, using: &random)
                 for index in start..<min(bytes.count, start + Int.random(in: 1...16, using: &random)) {
-                    damaged[index] = [0, 255, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random) ?? 0
+                    damaged[index] =
+                        [0, 255, UInt8.random(in: 0...255, using: &random)].randomElement(using: &random) ?? 0
                 }
             }
             if damaged != bytes { #expect(try isCorrupted(damaged)) }

@@ -16,17 +16,16 @@ import Testing
     @Test func whatItSaysToTypeWorks() throws {
         let scratch = try Scratch()
         let outcome = try Tool.run("demo", in: scratch.path)
-        let commands = outcome.output.replacingOccurrences(of: "\\\n", with: " ").split(separator: "\n")
-            .filter { $0.hasPrefix("  ") && $0.contains("mini-orm") }
-        try #require(commands.count == 6)
-        for command in commands {
-            let shell = Process()
-            shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-            shell.arguments = ["-c", String(command)]
-            shell.currentDirectoryURL = URL(fileURLWithPath: scratch.path)
-            let typed = try Tool.run(shell)
-            #expect(typed.status == 0, "\(command): \(typed.errors)")
-            #expect(!typed.output.isEmpty)
+        let typed = outcome.output.split(separator: "\n").filter { $0.hasPrefix("  ") }
+        try #require(typed.count == 8)
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = ["-e", "-c", typed.joined(separator: "\n")]
+        shell.currentDirectoryURL = URL(fileURLWithPath: scratch.path)
+        let answer = try Tool.run(shell)
+        #expect(answer.status == 0, "\(answer.errors)")
+        for text in ["The records are in file:words.db", "\n244\n", "2,000 records exported", "USAGE: mini-orm"] {
+            #expect(answer.output.contains(text))
         }
         #expect(scratch.names == ["words.db", "words.jsonl"])
     }

@@ -139,9 +139,9 @@ import Testing
     @Test func interruptedItKeepsWhatItSaysIsIn() throws {
         let import_ = try Writer(
             Tool.process(["import", "--store", store, "--collection", "new", "--batch", "10", "-"]))
-        for id in 0..<1234 { import_.write("{\"id\":\"\(id)\",\"vector\":[1,2]}\n") }
-        // A pipe that stays open: the command waits for more.
-        Thread.sleep(forTimeInterval: 0.5)
+        // A pipe that stays open, so that the command waits for more. It holds far less than these lines: once all
+        // are written, most have been read.
+        for id in 0..<40_000 { import_.write("{\"id\":\"\(id)\",\"vector\":[1,2]}\n") }
         import_.process.interrupt()
         let outcome = import_.wait()
         #expect(outcome.status == 130)

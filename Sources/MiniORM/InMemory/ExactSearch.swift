@@ -16,6 +16,7 @@ struct ExactSearch: Sendable {
     func search(
         _ snapshot: CollectionSnapshot, _ queries: PreparedQueries, _ options: QueryOptions
     ) -> [[VectorSearchResult]] {
+        guard queries.count > 0 else { return [] }
         let empty = (0..<queries.count).map { _ in
             TopK(snapshot, limit: options.topK, filter: options.filter, minScore: options.minScore)
         }

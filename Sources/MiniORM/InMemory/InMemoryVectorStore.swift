@@ -110,6 +110,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     private func answers(
         to vectors: [[Float]], _ options: QueryOptions, in collection: InMemoryCollection
     ) throws(VectorStoreError) -> [[VectorSearchResult]] {
+        if vectors.isEmpty { return [] }
         let description = collection.description
         for vector in vectors where vector.count != description.dimension || !vector.allSatisfy(\.isFinite) {
             throw error(
@@ -208,6 +209,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     public func explain(_ request: ExplainRequest) throws(VectorStoreError) -> FilterPlan {
         _ = try collection(request.collection)
         return FilterPlan(
-            pushedDown: request.filter, finished: nil, native: "scan; the filter after the score, for rows in the top k")
+            pushedDown: request.filter, finished: nil, native: "scan; the filter after the score, for rows in the top k"
+        )
     }
 }

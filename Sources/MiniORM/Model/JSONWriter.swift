@@ -20,7 +20,7 @@ package enum JSONWriter {
             }
             text.append(UInt8(ascii: "]"))
         case .object(let members): append(members, to: &text, asASCII: asASCII)
-        case .rich: append("null", to: &text)
+        case .rich(let value): append(value.tagged, to: &text, asASCII: asASCII)
         }
     }
 
@@ -83,7 +83,7 @@ package enum JSONWriter {
             var start = 0
             for (index, byte) in bytes.enumerated() {
                 let isPlain = byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-                if isPlain && (byte < 0x80 || !asASCII) { continue }
+                if isPlain && (byte < 0x7F || !asASCII) { continue }
                 text.append(contentsOf: bytes[start..<index])
                 start = index + 1
                 if byte < 0x80 {

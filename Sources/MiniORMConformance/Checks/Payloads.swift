@@ -76,17 +76,11 @@ extension ConformanceCheck {
                 objects = ["o": objects]
             }
             try await expectRoundTrip([["arrays": arrays], ["objects": objects]], kit)
-            var deep = arrays
-            for _ in 0..<100_000 { deep = [deep] }
-            do {
-                let tooDeep = deep
-                let repository = try await kit.open()
-                try await expectError(.unsupportedPayload, what: "a payload of 100,000 levels") {
-                    try await repository.upsert([kit.record(1, [1, 2, 3], ["deep": tooDeep])])
-                }
+            let tooDeep = (0..<200).reduce(arrays) { value, _ in [value] }
+            let repository = try await kit.open()
+            try await expectError(.unsupportedPayload, what: "a payload of 260 levels") {
+                try await repository.upsert([kit.record(1, [1, 2, 3], ["deep": tooDeep])])
             }
-            // Taken apart level by level, as freeing it whole would recurse.
-            while case .array(let inner) = deep, let next = inner.first { deep = next }
         },
         ConformanceCheck(
             "a payload with what no store can keep is refused", clause: "4 payloads; 6 unsupportedPayload",

@@ -16,8 +16,9 @@ struct CheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let harness = URLHarness(url: try stores.url)
-        // A store that cannot be opened is one failure, not one a check.
-        let first = try await StoreScheme.open(harness.url, for: .create)
+        // A store that cannot be opened is one failure, not one a check. Opened to read, as the collections of the
+        // checks are never saved to a file.
+        let first = try await StoreScheme.open(harness.url, for: .read)
         await first.close()
         Interruption.endsInOrder()
         let start = ContinuousClock.now
@@ -46,10 +47,10 @@ struct CheckCommand: AsyncParsableCommand {
 private struct URLHarness: ConformanceHarness {
     let url: StoreURL
 
-    func makeStore() async throws -> ConformanceStore { Self.checked(try await StoreScheme.open(url, for: .create)) }
+    func makeStore() async throws -> ConformanceStore { Self.checked(try await StoreScheme.open(url, for: .read)) }
 
     func reopen(_ store: ConformanceStore) async throws -> ConformanceStore? {
-        let opened = try await StoreScheme.open(url, for: .create)
+        let opened = try await StoreScheme.open(url, for: .read)
         // Where the store itself does not last, the tool saves it, which is not what is checked.
         return opened.store.capabilities.isPersistent ? Self.checked(opened) : nil
     }

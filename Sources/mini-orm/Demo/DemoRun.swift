@@ -112,19 +112,21 @@ struct DemoRun {
     private mutating func next() throws {
         let program = Executable.command
         try output.line()
-        if !opened.lasts {
+        if opened.lasts {
+            try output.line("The records are in \(url). Ask on:")
+            try output.line()
+        } else {
             try output.line("These records were in memory and are gone. To keep them and ask on:")
             try output.line()
             try output.line("  \(program) demo --store file:words.db")
-        } else {
-            try output.line("The records are in \(url). Ask on:")
-            try output.line()
         }
         let store = opened.lasts ? url.description.shellQuoted : "file:words.db"
-        let place = "--store \(store) -c \(collection.shellQuoted)"
+        let place = "-c \(collection.shellQuoted)"
+        // In the environment, so that the commands are short.
+        try output.line("  export MINIORM_STORE=\(store)")
         for command in [
             "query \(place) --like \(Self.word.id) --top-k 5",
-            "query \(place) --like \(Self.word.id) \\\n      --filter 'pos == \"verb\" && links >= 5' --json",
+            "query \(place) --like \(Self.word.id) --json \\\n      --filter 'pos == \"verb\" && links >= 5'",
             "count \(place) --filter 'pos == \"verb\"'", "export \(place) words.jsonl",
         ] {
             try output.line("  \(program) \(command)")

@@ -48,10 +48,16 @@ struct StoreScheme: Sendable {
     let open: @Sendable (StoreURL, StoreAccess) async throws -> OpenStore
 
     /// Every kind of store of this build. An engine adds its own here.
-    static let all: [StoreScheme] = [
-        .memory,
-        .file,
-    ]
+    static let all: [StoreScheme] = {
+        var all: [StoreScheme] = [
+            .memory,
+            .file,
+        ]
+        #if Qdrant
+        all += [.qdrant, .qdrants]
+        #endif
+        return all
+    }()
 
     /// Opens the store of a URL.
     static func open(_ url: StoreURL, for access: StoreAccess) async throws -> OpenStore {

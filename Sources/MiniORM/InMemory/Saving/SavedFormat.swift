@@ -93,8 +93,9 @@ struct SavedChunk {
         for section in [vectors, inverseNorms, ids, payloads] { section.write(to: &writer) }
     }
 
-    init(rows: Int, _ vectors: SavedSection, _ inverseNorms: SavedSection, _ ids: SavedSection, _ payloads: SavedSection)
-    {
+    init(
+        rows: Int, _ vectors: SavedSection, _ inverseNorms: SavedSection, _ ids: SavedSection, _ payloads: SavedSection
+    ) {
         self.rows = UInt32(rows)
         self.vectors = vectors
         self.inverseNorms = inverseNorms

@@ -64,7 +64,8 @@ private struct SavedFileReader {
         guard bytes.count >= SavedHeader.length, bytes.starts(with: SavedHeader.magic) else {
             throw corrupted("this is not a file of MiniORM's")
         }
-        let version = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: SavedHeader.magic.count, as: UInt32.self))
+        let version = UInt32(
+            littleEndian: bytes.loadUnaligned(fromByteOffset: SavedHeader.magic.count, as: UInt32.self))
         guard version == SavedHeader.version else {
             throw corrupted("the file has version \(version); this library reads version \(SavedHeader.version)")
         }

@@ -43,7 +43,8 @@ func fileError(_ what: String, _ path: String, _ number: Int32 = errno) -> Vecto
         case ENOENT, ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, EAGAIN, EBUSY: .unavailable
         default: .backend
         }
-    return VectorStoreError(code, "cannot \(what) \(path.quoted): \(String(cString: strerror(number)))", store: "memory")
+    return VectorStoreError(
+        code, "cannot \(what) \(path.quoted): \(String(cString: strerror(number)))", store: "memory")
 }
 
 /// A file that is read where it lies.
