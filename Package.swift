@@ -13,11 +13,17 @@ let package = Package(
     products: [
         .library(name: "MiniORM", targets: ["MiniORM"]),
         .library(name: "MiniORMConformance", targets: ["MiniORMConformance"]),
+        .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
+        .library(name: "MiniORMPgVector", targets: ["MiniORMPgVector"]),
         .library(name: "MiniORMQdrant", targets: ["MiniORMQdrant"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
+    // A trait lets an adapter's libraries and packages into the graph; without it the adapter is an empty module.
     traits: [
-        .trait(name: "Qdrant", description: "QdrantVectorStore: Qdrant over gRPC (fetches grpc-swift-2).")
+        .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
+        .trait(name: "PgVector", description: "PgVectorStore: PostgreSQL with pgvector; needs libpq."),
+        .trait(name: "Qdrant", description: "QdrantVectorStore: Qdrant over gRPC; fetches grpc-swift-2."),
+        .default(enabledTraits: []),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
@@ -29,10 +35,7 @@ let package = Package(
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
-        .testTarget(
-            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
-        .testTarget(
-            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        // Qdrant over gRPC: packages that only the trait fetches.
         .target(
             name: "MiniORMQdrant",
             dependencies: [
@@ -58,14 +61,62 @@ let package = Package(
         .executableTarget(
             name: "mini-orm",
             dependencies: [
-                "MiniORM", "MiniORMConformance", .target(name: "MiniORMQdrant", condition: .when(traits: ["Qdrant"])),
+                "MiniORM", "MiniORMConformance",
+                .target(name: "MiniORMFaiss", condition: .when(traits: ["Faiss"])),
+                .target(name: "MiniORMPgVector", condition: .when(traits: ["PgVector"])),
+                .target(name: "MiniORMQdrant", condition: .when(traits: ["Qdrant"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
         .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+        .testTarget(
+            name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
+
+        // FAISS: a C++ shim that is empty without its trait.
+        .target(
+            name: "CFaiss",
+            cxxSettings: [.define("MINIORM_FAISS", .when(traits: ["Faiss"])), .headerSearchPath("openmp")],
+            linkerSettings: [
+                .linkedLibrary("faiss", .when(traits: ["Faiss"])),
+                // Debian's FAISS is a static archive: what it uses has to be named.
+                .linkedLibrary("openblas", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("gomp", .when(platforms: [.linux], traits: ["Faiss"])),
+                .linkedLibrary("omp", .when(platforms: [.macOS], traits: ["Faiss"])),
+            ]
+        ),
+        .target(
+            name: "MiniORMFaiss",
+            dependencies: ["MiniORM", "CVectorKernels", .target(name: "CFaiss", condition: .when(traits: ["Faiss"]))],
+            swiftSettings: settings
+        ),
+        // A process that the tests of crashes kill.
+        .executableTarget(
+            name: "FaissCrashHelper", dependencies: ["MiniORM", "MiniORMFaiss"], path: "Tests/FaissCrashHelper",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMFaissTests",
+            dependencies: ["MiniORM", "MiniORMConformance", "MiniORMFaiss", "FaissCrashHelper"],
+            swiftSettings: settings
+        ),
+
+        // libpq is a system library that only the trait reaches.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .target(
+            name: "MiniORMPgVector",
+            dependencies: ["MiniORM", .target(name: "CLibPQ", condition: .when(traits: ["PgVector"]))],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMPgVectorTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMPgVector"],
+            swiftSettings: settings
+        ),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )

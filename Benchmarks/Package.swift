@@ -4,11 +4,20 @@ import PackageDescription
 let package = Package(
     name: "mini-orm-benchmarks",
     platforms: [.macOS(.v15)],
-    dependencies: [.package(name: "mini-orm", path: "..")],
+    traits: [.trait(name: "PgVector", description: "What needs libpq."), .default(enabledTraits: [])],
+    dependencies: [
+        .package(
+            name: "mini-orm", path: "..", traits: [.trait(name: "PgVector", condition: .when(traits: ["PgVector"]))])
+    ],
     targets: [
         .target(name: "CStreamRate"),
         .executableTarget(
             name: "scan-rate", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
+        .executableTarget(
+            name: "pgvector-rate",
+            dependencies: [
+                .product(name: "MiniORM", package: "mini-orm"), .product(name: "MiniORMPgVector", package: "mini-orm"),
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

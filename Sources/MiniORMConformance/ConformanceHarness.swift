@@ -27,6 +27,7 @@ public enum ConformanceStore: Sendable {
 /// What the author of an adapter tells the kit: how to make the store that is checked.
 ///
 /// ```swift
+/// // Tests/MyStoreTests/ConformanceTests.swift
 /// struct MyHarness: ConformanceHarness {
 ///     func makeStore() async throws -> ConformanceStore { .blocking(MyStore(path: temporaryPath())) }
 /// }

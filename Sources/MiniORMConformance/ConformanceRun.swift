@@ -1,7 +1,11 @@
 /// A run of many checks over one store, one check after the other; for tools.
 ///
 /// ```swift
-/// let summary = await ConformanceRun(MyHarness()).run { report in print(report) }
+/// struct EmbeddedHarness: ConformanceHarness {
+///     func makeStore() -> ConformanceStore { .blocking(InMemoryVectorStore()) }
+/// }
+///
+/// let reports = await ConformanceRun(EmbeddedHarness()).run { report in print(report) }
 /// ```
 public struct ConformanceRun<Harness: ConformanceHarness>: Sendable {
     private let harness: Harness

@@ -1,3 +1,4 @@
+import Foundation
 import MiniORM
 import Testing
 
@@ -73,6 +74,17 @@ func expectError(
         for text in ["[\(deep)]", String(repeating: "[", count: 1_000_000)] {
             expectError(.invalidArgument) { try PayloadValue(json: text) }
         }
+    }
+
+    /// Also where the stack is as small as that of a thread of libdispatch on macOS.
+    @Test func deepTextFitsASmallStack() async throws {
+        let text = String(repeating: "[{\"a\":", count: 256) + "1" + String(repeating: "}]", count: 256)
+        let survived = await withCheckedContinuation { continuation in
+            let thread = Thread { continuation.resume(returning: (try? PayloadValue(json: text).json()) == text) }
+            thread.stackSize = 512 * 1024
+            thread.start()
+        }
+        #expect(survived)
     }
 
     /// Golden texts: Python's `json.dumps(x, separators=(",", ":"), sort_keys=True)`.

@@ -73,7 +73,7 @@ postgres_start_one() {
     postgres_runs "$server" && return
     port=$(port_of "$server" new)
     # No Unix socket: its path could be too long, and the tests use TCP. No fsync: a killed process does not need it.
-    local settings="listen_addresses=127.0.0.1 port=$port unix_socket_directories='' fsync=off max_connections=100"
+    local settings="listen_addresses=127.0.0.1 port=$port unix_socket_directories='' fsync=off max_connections=200"
     settings+=" shared_buffers=256MB maintenance_work_mem=256MB max_wal_size=2GB"
     as_user "$(postgres_bin "$server")/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -s -o "-c ${settings// / -c }" \
         start || {
@@ -129,7 +129,10 @@ postgres_env() {
             pg16) echo "export MINIORM_PG16_URL=$(postgres_url pg16)" ;;
             pg18) echo "export MINIORM_PG18_URL=$(postgres_url pg18)" ;;
             standby) echo "export MINIORM_PG_STANDBY_URL=$(postgres_url standby)" ;;
-            faults) echo "export MINIORM_PG_FAULTS_URL=$(postgres_url faults)" ;;
+            faults)
+                echo "export MINIORM_PG_FAULTS_URL=$(postgres_url faults)"
+                printf 'export MINIORM_SERVICES=%q\n' "$top/scripts/services"
+                ;;
         esac
     done
 }

@@ -2,16 +2,19 @@
 /// tagged text, in the form of the Python library mini_orm, so that both can share a collection.
 ///
 /// ```swift
+/// enum Status: String { case open, closed }
+///
 /// let codec = JsonVectorPayloadCodec().registering(Status.self, as: "app.models:Status")
 /// let tasks = try VectorRepository(store, "tasks", dimension: 3, payloadCodec: codec)
-/// let payload: [String: PayloadValue] = ["status": .enumeration(Status.open), "due": .date(due), "tags": ["a", "b"]]
-/// try tasks.upsert([VectorRecord(id: "t1", vector: vector, payload: payload)])
-/// let open = try tasks.query(vector, filter: .field("status") == .enumeration(Status.open))
+/// let payload: [String: PayloadValue] = ["status": .enumeration(Status.open), "tags": ["a", "b"]]
+/// try tasks.upsert([VectorRecord(id: "t1", vector: [1, 0, 0], payload: payload)])
+/// let open = try tasks.query([1, 0, 0], filter: .field("status") == .enumeration(Status.open))
 /// ```
 ///
 /// Null, booleans, numbers and plain text are stored as they are. Anything else becomes text: the prefix
 /// `__miniorm_json__:` and compact JSON with sorted keys, where rich values and objects have the key
-/// `__miniorm_codec__`; objects without it, which older versions wrote, are read too. Text that begins with the prefix itself is escaped, and comes back as it was.
+/// `__miniorm_codec__`; objects without it, which older versions wrote, are read too. Text that begins with the prefix
+/// itself is escaped, and comes back as it was.
 ///
 /// Filters keep their meaning exactly, or throw ``VectorStoreError/Code/unsupportedFilter`` where stored text cannot
 /// answer them: what looks inside a nested value (`contains`, a path of several parts), an order other than between

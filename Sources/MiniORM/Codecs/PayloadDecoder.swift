@@ -7,7 +7,8 @@ import Foundation
 /// Makes models of payloads, the inverse of ``PayloadEncoder``.
 ///
 /// ```swift
-/// let article = try PayloadDecoder().decode(Article.self, from: payload)
+/// struct Article: Codable { var title: String; var year: Int }
+/// let article = try PayloadDecoder().decode(Article.self, from: ["title": "Vectors", "year": 2026])
 /// ```
 ///
 /// Values are read from either form that the encoder writes, rich or not. A floating-point property also takes an

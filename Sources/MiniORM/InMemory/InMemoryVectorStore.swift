@@ -5,7 +5,7 @@ internal import Synchronization
 /// ```swift
 /// let store = InMemoryVectorStore()
 /// let users = try VectorRepository(store, "users", dimension: 3)
-/// ...
+/// try users.upsert([VectorRecord(id: "u1", vector: [0.1, 0.2, 0.3])])
 /// try store.save(to: "users.vectors")
 /// let again = try InMemoryVectorStore(opening: "users.vectors")
 /// ```
@@ -55,8 +55,9 @@ public final class InMemoryVectorStore: VectorStorePort {
         return capabilities
     }
 
+    /// Without the store's name, which the repository adds: a store built on this one has another.
     private func error(_ code: VectorStoreError.Code, _ message: String, _ collection: String) -> VectorStoreError {
-        VectorStoreError(code, message, store: name, collection: collection)
+        VectorStoreError(code, message, collection: collection)
     }
 
     private func collection(_ name: String) throws(VectorStoreError) -> InMemoryCollection {
@@ -92,7 +93,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     public func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
         let collection = try collection(request.collection)
         do { try collection.upsert(request.records) } catch {
-            throw error.adding(store: name, collection: request.collection)
+            throw error.adding(collection: request.collection)
         }
     }
 

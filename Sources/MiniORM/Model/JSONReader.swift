@@ -74,16 +74,82 @@ struct JSONReader {
 
 // Values.
 extension JSONReader {
+    /// An array or object whose end has not been read yet.
+    private struct Open {
+        let isObject: Bool
+        var values: [PayloadValue] = []
+        var members: [String: PayloadValue] = [:]
+        /// The key of the member that is being read, and where it began.
+        var key = ""
+        var offset = 0
+
+        var value: PayloadValue { isObject ? .object(members) : .array(values) }
+
+        /// Whether the value has its place, which another key of the same canonical form may have taken.
+        mutating func add(_ value: PayloadValue) -> Bool {
+            guard isObject else {
+                values.append(value)
+                return true
+            }
+            if let index = members.index(forKey: key) {
+                guard UTF8Key(members[index].key) == UTF8Key(key) else { return false }
+                members.values[index] = value
+            } else {
+                members[key] = value
+            }
+            return true
+        }
+    }
+
     /// The next value.
+    ///
+    /// What is open is kept in an array and not on the stack, which may be small.
     mutating func value() throws(VectorStoreError) -> PayloadValue {
-        skipWhitespace()
+        var open: [Open] = []
+        while true {
+            skipWhitespace()
+            var value: PayloadValue
+            if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
+                var container = Open(isObject: byte == UInt8(ascii: "{"))
+                position += 1
+                try enter()
+                skipWhitespace()
+                guard skip(container.isObject ? "}" : "]") else {
+                    if container.isObject { (container.key, container.offset) = try key() }
+                    open.append(container)
+                    continue
+                }
+                depth -= 1
+                value = container.value
+            } else {
+                value = try scalar()
+            }
+            // The value may be the last one of what is open, which is then a value itself.
+            while true {
+                guard !open.isEmpty else { return value }
+                let last = open.count - 1
+                guard open[last].add(value) else {
+                    throw error(
+                        "two keys differ in their Unicode normalization only: \(open[last].key.quoted)",
+                        at: open[last].offset)
+                }
+                skipWhitespace()
+                if skip(",") {
+                    if open[last].isObject { (open[last].key, open[last].offset) = try key() }
+                    break
+                }
+                guard skip(open[last].isObject ? "}" : "]") else {
+                    throw error("expected a comma or a closing \(open[last].isObject ? "brace" : "bracket")")
+                }
+                depth -= 1
+                value = open.removeLast().value
+            }
+        }
+    }
+
+    private mutating func scalar() throws(VectorStoreError) -> PayloadValue {
         switch byte {
         case UInt8(ascii: "\""): return .string(try string())
-        case UInt8(ascii: "{"): return .object(try object())
-        case UInt8(ascii: "["):
-            var values: [PayloadValue] = []
-            try array { (reader) throws(VectorStoreError) in values.append(try reader.value()) }
-            return .array(values)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
         case UInt8(ascii: "t") where skip(word: "true"): return .bool(true)
         case UInt8(ascii: "f") where skip(word: "false"): return .bool(false)
@@ -92,19 +158,22 @@ extension JSONReader {
         }
     }
 
+    /// The next key, with the colon after it, and where it began.
+    private mutating func key() throws(VectorStoreError) -> (key: String, offset: Int) {
+        skipWhitespace()
+        let offset = position
+        guard byte == UInt8(ascii: "\"") else { throw error("expected a key in double quotes") }
+        let key = try string()
+        skipWhitespace()
+        guard skip(":") else { throw error("expected a colon") }
+        return (key, offset)
+    }
+
     /// The next value, an object.
     mutating func object() throws(VectorStoreError) -> [String: PayloadValue] {
-        var members: [String: PayloadValue] = [:]
-        try object { (reader, key, offset) throws(VectorStoreError) in
-            let value = try reader.value()
-            if let index = members.index(forKey: key) {
-                guard UTF8Key(members[index].key) == UTF8Key(key) else {
-                    throw reader.error("two keys differ in their Unicode normalization only: \(key.quoted)", at: offset)
-                }
-                members.values[index] = value
-            } else {
-                members[key] = value
-            }
+        skipWhitespace()
+        guard byte == UInt8(ascii: "{"), case .object(let members) = try value() else {
+            throw error("expected an object")
         }
         return members
     }
@@ -119,12 +188,7 @@ extension JSONReader {
         skipWhitespace()
         if !skip("}") {
             repeat {
-                skipWhitespace()
-                let offset = position
-                guard byte == UInt8(ascii: "\"") else { throw error("expected a key in double quotes") }
-                let key = try string()
-                skipWhitespace()
-                guard skip(":") else { throw error("expected a colon") }
+                let (key, offset) = try key()
                 try member(&self, key, offset)
                 skipWhitespace()
             } while skip(",")

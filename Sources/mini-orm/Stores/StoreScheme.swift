@@ -49,12 +49,15 @@ struct StoreScheme: Sendable {
 
     /// Every kind of store of this build. An engine adds its own here.
     static let all: [StoreScheme] = {
-        var all: [StoreScheme] = [
-            .memory,
-            .file,
-        ]
+        var all = [memory, file]
+        #if Faiss
+        all += [faiss]
+        #endif
+        #if PgVector
+        all += [postgres, postgresql]
+        #endif
         #if Qdrant
-        all += [.qdrant, .qdrants]
+        all += [qdrant, qdrants]
         #endif
         return all
     }()

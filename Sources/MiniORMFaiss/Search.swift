@@ -1,0 +1,184 @@
+#if Faiss
+internal import MiniORM
+
+/// How the answer to a query is found: candidates by FAISS, their scores from the stored vectors, and every match scored
+/// where the candidates are not surely enough.
+struct Search {
+    let state: CollectionState
+    let plan: IndexPlan
+    let candidateFactor: Int
+    let options: QueryOptions
+    private let matches: RowSet
+    /// How many answers there are.
+    private let wanted: Int
+
+    /// Matches of a filter that are scored one by one rather than looked for in the index: FAISS with a selector visits
+    /// every row, or most of a graph.
+    private static let fewMatches = 2_000
+    /// Candidates beyond those wanted, so that rounding and ties at the cut seldom need a second look.
+    private static let slack = 6
+    /// The largest number of candidates held at once.
+    private static let largestAnswer = 1 << 22
+
+    init(_ state: CollectionState, plan: IndexPlan, candidateFactor: Int, options: QueryOptions) {
+        self.state = state
+        self.plan = plan
+        self.candidateFactor = candidateFactor
+        self.options = options
+        matches = state.rows.matching(options.filter)
+        wanted = max(0, min(options.topK, matches.count))
+    }
+
+    func run(_ queries: [[Float]]) throws(VectorStoreError) -> [[VectorSearchResult]] {
+        for query in queries where query.count != state.description.dimension {
+            throw VectorStoreError(
+                .invalidVector,
+                "the query vector has \(query.count) components; the collection has \(state.description.dimension)")
+        }
+        guard wanted > 0 else { return queries.map { _ in [] } }
+        guard let index = state.index, isWorthIt(index) else {
+            let rows = matches.rows()
+            var answers: [[VectorSearchResult]] = []
+            for query in queries { answers.append(results(try ranked(query, rows))) }
+            return answers
+        }
+        let factor = index.isFlat ? 1 : candidateFactor
+        let width = min(state.indexed, wanted * factor + Self.slack)
+        let step = max(1, Self.largestAnswer / width)
+        var answers: [[VectorSearchResult]] = []
+        answers.reserveCapacity(queries.count)
+        var start = 0
+        while start < queries.count {
+            let part = queries[start..<min(queries.count, start + step)]
+            start += part.count
+            var flat: [Float] = []
+            flat.reserveCapacity(part.count * state.description.dimension)
+            for query in part { flat += query }
+            let candidates = try search(index, flat, count: part.count, width: width)
+            for (offset, query) in part.enumerated() {
+                answers.append(results(try best(query, index, candidates, offset)))
+            }
+        }
+        return answers
+    }
+
+    /// Whether the index finds the answer with less work than scoring every match.
+    private func isWorthIt(_ index: FaissIndex) -> Bool {
+        guard state.indexed > 0, wanted <= matches.count / 4 else { return false }
+        guard options.filter != nil else { return true }
+        return index.takesSelector && matches.count > Self.fewMatches
+    }
+
+    /// How the filter is evaluated, for people.
+    var summary: String {
+        let share = "\(matches.count) of \(state.rows.liveCount) rows"
+        guard let index = state.index, isWorthIt(index) else { return "\(share), scored one by one" }
+        return "\(plan.description), id selector of \(share)"
+    }
+
+    private func search(
+        _ index: FaissIndex, _ queries: [Float], count: Int, width: Int
+    ) throws(VectorStoreError) -> FaissIndex.Candidates {
+        // A flat index has forgotten the dead rows; for others they are left out by the selector, or dropped afterwards.
+        let hasDead = state.rows.liveCount < state.rows.count && !index.isFlat
+        let selector = options.filter != nil || (hasDead && index.takesSelector) ? matches : nil
+        return try index.search(queries, count: count, width: width, within: selector)
+    }
+
+    private struct Ranked {
+        var row: Int
+        var score: Float
+    }
+
+    private func best(
+        _ query: [Float], _ index: FaissIndex, _ candidates: FaissIndex.Candidates, _ offset: Int
+    ) throws(VectorStoreError) -> [Ranked] {
+        var candidates = candidates
+        var offset = offset
+        while true {
+            let span = offset * candidates.width..<(offset + 1) * candidates.width
+            let found = candidates.numbers[span]
+            var rows = found.filter { matches.contains(Int($0)) }
+            rows += matches.rows(from: state.indexed)
+            if rows.count >= wanted {
+                let best = try ranked(query, Array(rows))
+                let worst = candidates.approximations[span.upperBound - 1]
+                if !index.isFlat || (found.last ?? -1 >= 0 && isSure(query, best, worst)) { return best }
+            }
+            let wider = min(state.indexed, 8 * (wanted + Self.slack))
+            guard index.isFlat, candidates.width < wider else { return try ranked(query, matches.rows()) }
+            candidates = try search(index, query, count: 1, width: wider)
+            offset = 0
+        }
+    }
+
+    /// Whether no row that FAISS left out can be among the best, whatever the rounding: not even by its id at a tie.
+    ///
+    /// FAISS adds `d` products in single precision, in an order of its own: the error is at most `(d + 8) / 2^24` of the
+    /// product of the norms, with room for the rounding of normalised rows.
+    private func isSure(_ query: [Float], _ best: [Ranked], _ worst: Float) -> Bool {
+        guard let last = best.last else { return false }
+        let unit = (Double(state.description.dimension) + 8) * 0x1p-24
+        var squared = 0.0
+        for value in query { squared += Double(value) * Double(value) }
+        let norm = squared.squareRoot()
+        let score = Double(last.score)
+        let margin = abs(score) * 0x1p-23
+        // Single precision also loses what is smaller than its least normal number.
+        let worst = Double(worst) + (Double(state.description.dimension) + 8) * 0x1p-126
+        switch state.description.metric {
+        case .cosine: return norm > 0 && score - margin > worst + unit
+        case .dot: return score - margin > worst + unit * norm * state.largestNorm
+        case .l2:
+            // The index compares q.x - |x|^2 / 2, which is (|q|^2 - |q - x|^2) / 2.
+            let reached = (squared - (score - margin) * (score - margin)) / 2
+            let scale = norm * state.largestNorm + state.largestNorm * state.largestNorm
+            return reached > worst + unit * scale + squared * 0x1p-50
+        }
+    }
+
+    /// The wanted best of rows, ties by id.
+    private func ranked(_ query: [Float], _ rows: [Int64]) throws(VectorStoreError) -> [Ranked] {
+        let scores = try state.rows.vectors.scores(state.description.metric, query, of: rows)
+        let ids = state.rows.ids
+        func isBetter(_ lhs: Ranked, _ rhs: Ranked) -> Bool {
+            lhs.score != rhs.score ? lhs.score > rhs.score : ids[lhs.row] < ids[rhs.row]
+        }
+        var best: [Ranked] = []
+        if rows.count <= 4 * wanted {
+            best.reserveCapacity(rows.count)
+            for (row, score) in zip(rows, scores) { best.append(Ranked(row: Int(row), score: score)) }
+            best.sort(by: isBetter)
+            if best.count > wanted { best.removeLast(best.count - wanted) }
+            return best
+        }
+        // Twice the wanted number at the most is held, and cut down by sorting when it is full.
+        let capacity = 2 * wanted + 32
+        var bar = -Float.infinity
+        best.reserveCapacity(capacity)
+        for (row, score) in zip(rows, scores) where score >= bar || best.count < wanted {
+            best.append(Ranked(row: Int(row), score: score))
+            guard best.count == capacity else { continue }
+            best.sort(by: isBetter)
+            best.removeLast(capacity - wanted)
+            bar = best[wanted - 1].score
+        }
+        best.sort(by: isBetter)
+        if best.count > wanted { best.removeLast(best.count - wanted) }
+        return best
+    }
+
+    private func results(_ ranked: [Ranked]) -> [VectorSearchResult] {
+        var results: [VectorSearchResult] = []
+        results.reserveCapacity(ranked.count)
+        for hit in ranked {
+            if let minScore = options.minScore, hit.score < minScore { break }
+            results.append(
+                VectorSearchResult(
+                    id: state.rows.ids[hit.row].string, score: hit.score, payload: state.rows.payloads[hit.row],
+                    vector: options.includeVectors ? state.rows.vectors[hit.row] : nil))
+        }
+        return results
+    }
+}
+#endif

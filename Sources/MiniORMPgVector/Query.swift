@@ -1,0 +1,153 @@
+#if PgVector
+import MiniORM
+
+/// Queries on a table: exact by scoring every row that matches, or through an approximate index.
+struct Query {
+    let table: CollectionTable
+    let pgvector: Session.Extension
+    let options: QueryOptions
+
+    private static let pipelined = 64
+
+    /// The answers to each vector; `nil` where the table was made anew since it was looked up.
+    func run(
+        _ vectors: [[Float]], _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) -> [[VectorSearchResult]]? {
+        guard options.topK > 0 else { return vectors.map { _ in [] } }
+        for vector in vectors where vector.count != table.description.dimension || !vector.allSatisfy(\.isFinite) {
+            throw .pgvector(
+                .invalidVector, "the query vector is not \(table.description.dimension) finite numbers",
+                collection: table.description.name)
+        }
+        if let approximation = table.approximation, let effort = table.searchEffort {
+            let name = approximation == .hnsw ? "hnsw.ef_search" : "ivfflat.probes"
+            try connection.set(name, to: String(effort), limit: limit)
+        }
+        let isApproximate = table.approximation != nil
+        guard var answers = try ask(vectors, exact: !isApproximate, connection, limit) else { return nil }
+        guard isApproximate else { return answers }
+        // What an index missed: rows beyond its reach, and under cosine the zero vectors, which score 0.
+        let wanting = answers.indices.filter { index in
+            answers[index].count < options.topK
+                || (table.description.metric == .cosine && (answers[index].last?.score ?? 0) <= 0)
+        }
+        guard !wanting.isEmpty else { return answers }
+        guard let exact = try ask(wanting.map { vectors[$0] }, exact: true, connection, limit) else { return nil }
+        for (index, results) in zip(wanting, exact) { answers[index] = results }
+        return answers
+    }
+
+    private func ask(
+        _ vectors: [[Float]], exact: Bool, _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) -> [[VectorSearchResult]]? {
+        var answers: [[VectorSearchResult]] = []
+        if vectors.count == 1 {
+            let (sql, parameters) = try statement(vectors[0], exact: exact)
+            let rows = try connection.run(sql, parameters, prepare: options.filter == nil, limit: limit)
+            guard let results = try read(rows) else { return nil }
+            return [results]
+        }
+        var rest = vectors[...]
+        while !rest.isEmpty {
+            var sets: [PostgresParameters] = []
+            var text = ""
+            for vector in rest.prefix(Self.pipelined) {
+                let (sql, parameters) = try statement(vector, exact: exact)
+                text = sql
+                sets.append(parameters)
+            }
+            for rows in try connection.runPipelined(text, sets, limit: limit) {
+                guard let results = try read(rows) else { return nil }
+                answers.append(results)
+            }
+            rest = rest.dropFirst(Self.pipelined)
+        }
+        return answers
+    }
+
+    private func statement(
+        _ vector: [Float], exact: Bool
+    ) throws(VectorStoreError) -> (String, PostgresParameters) {
+        var parameters = PostgresParameters()
+        let query = "$\(parameters.vector(vector))::\(pgvector.schema).vector"
+        let count = "$\(parameters.integer(Int64(clamping: options.topK)))::bigint"
+        let filter = try PgOperations.condition(options.filter, table, parameters)
+        let scores = ScoreSQL(schema: pgvector.schema, metric: table.description.metric)
+        let score = scores.score(table.vector, query)
+        let vectorColumn = options.includeVectors ? ", \(table.vector)" : ""
+        let columns = "\(table.id)::text, score, tableoid, \(table.payload)\(vectorColumn)"
+        let stored = "\(table.id), tableoid, \(table.payload), \(table.vector)"
+        let sql: String
+        if exact {
+            sql = """
+                select \(columns) from (
+                    select \(stored), \(score) as score from \(table.name.quoted) where \(filter.sql)
+                ) as rows order by score desc, \(table.id) collate "C" limit \(count)
+                """
+        } else {
+            sql = """
+                select \(columns) from (
+                    select \(stored), \(score) as score from (
+                        select \(stored) from \(table.name.quoted) where \(filter.sql)
+                        order by \(approximateDistance(query, scores)) limit \(candidates(count))
+                    ) as nearest
+                ) as rows order by score desc, \(table.id) collate "C" limit \(count)
+                """
+        }
+        return (sql, filter.parameters)
+    }
+
+    /// The distance in the form that the index knows.
+    private func approximateDistance(_ query: String, _ scores: ScoreSQL) -> String {
+        guard table.isHalf else { return "\(table.vector) \(scores.distanceOperator) \(query)" }
+        let half = "\(pgvector.schema).halfvec(\(table.description.dimension))"
+        return "\(table.vector)::\(half) \(scores.distanceOperator) (\(query))::\(half)"
+    }
+
+    /// An index of half precision names twice as many, which are then scored by their vectors.
+    private func candidates(_ count: String) -> String {
+        table.isHalf ? "(least(\(count), 1000000000) * 2)" : count
+    }
+
+    private func read(_ rows: PostgresResult) throws(VectorStoreError) -> [VectorSearchResult]? {
+        var results: [VectorSearchResult] = []
+        results.reserveCapacity(rows.count)
+        for row in 0..<rows.count {
+            guard !table.isOurs || rows.integer(row, 2) == table.oid else { return nil }
+            guard let id = rows.text(row, 0), let score = rows.float(row, 1) else {
+                throw .pgvector(.corruptedStorage, "a row has no id or no vector", recordID: rows.text(row, 0))
+            }
+            let payload = try rows.bytes(row, 3).map { bytes throws(VectorStoreError) in
+                try JSONBReader.payload(bytes, recordID: id)
+            }
+            results.append(
+                VectorSearchResult(
+                    id: id, score: score, payload: payload,
+                    vector: options.includeVectors ? rows.vector(row, 4) : nil))
+        }
+        return results
+    }
+}
+
+extension PgOperations {
+    func query(_ request: QueryRequest) throws(VectorStoreError) -> [VectorSearchResult] {
+        let batch = QueryBatchRequest(
+            collection: request.collection, vectors: [request.vector], options: request.options)
+        return try queryBatch(batch).first ?? []
+    }
+
+    func queryBatch(_ request: QueryBatchRequest) throws(VectorStoreError) -> [[VectorSearchResult]] {
+        try session.run(collection: request.collection) { connection, limit throws(VectorStoreError) in
+            let pgvector = try session.pgvector(connection, limit)
+            var table = try session.table(request.collection, connection, limit)
+            // A table made anew under our feet may have another metric; twice in one call is as good as never.
+            for _ in 0..<3 {
+                let query = Query(table: table, pgvector: pgvector, options: request.options)
+                if let answers = try query.run(request.vectors, connection, limit) { return answers }
+                table = try session.table(request.collection, fresh: true, connection, limit)
+            }
+            throw .pgvector(.unavailable, "the collection is dropped and made anew again and again")
+        }
+    }
+}
+#endif

@@ -1,0 +1,145 @@
+#if PgVector
+import MiniORM
+
+// Creating, dropping and finding collections.
+extension PgOperations {
+    func createCollection(_ request: CreateCollectionRequest) throws(VectorStoreError) {
+        let wanted = request.collection
+        let name = try TableName(wanted.name, defaultSchema: session.configuration.schema)
+        guard wanted.dimension >= 1, wanted.dimension <= 16_000 else {
+            throw .pgvector(
+                .invalidArgument, "pgvector takes 1 to 16,000 dimensions, not \(wanted.dimension)",
+                collection: wanted.name)
+        }
+        try session.run(repeats: request.mode != .create) { connection, limit throws(VectorStoreError) in
+            // The usual case of a restart: it is there as it should be. No lock, and no right to create, is needed.
+            if request.mode == .ensure, let present = try session.find(wanted.name, fresh: true, connection, limit) {
+                return try check(present, is: wanted)
+            }
+            try session.atomically(connection, limit) { () throws(VectorStoreError) in
+                try session.catalog.lock(connection, limit)
+                let pgvector = try installed(connection, limit)
+                try session.catalog.create(connection, limit)
+                if let present = try session.catalog.find(wanted.name, or: name, connection, limit) {
+                    guard UTF8Key(present.description.name) == UTF8Key(wanted.name) else {
+                        throw .pgvector(
+                            .invalidCollectionName, "its table is that of \(present.description.name.quoted)",
+                            collection: wanted.name)
+                    }
+                    switch request.mode {
+                    case .ensure: return try check(present, is: wanted)
+                    case .create:
+                        throw .pgvector(
+                            .collectionAlreadyExists, "the collection is there already", collection: wanted.name)
+                    case .overwrite: try drop(present, connection, limit)
+                    }
+                }
+                try session.catalog.remove(wanted.name, name, connection, limit)
+                try create(wanted, name, pgvector, connection, limit)
+            }
+            session.changed(wanted.name)
+        }
+    }
+
+    private func check(_ present: CollectionTable, is wanted: CollectionDescription) throws(VectorStoreError) {
+        let description = present.description
+        guard description.dimension == wanted.dimension, description.metric == wanted.metric else {
+            throw .pgvector(
+                .collectionMismatch,
+                "the collection has \(description.dimension) dimensions and metric \(description.metric), "
+                    + "not \(wanted.dimension) and \(wanted.metric)", collection: wanted.name)
+        }
+    }
+
+    /// pgvector, which is installed first if need be.
+    func installed(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) -> Session.Extension {
+        if let found = try session.findExtension(connection, limit) { return found }
+        guard session.configuration.createsExtension else { return try session.pgvector(connection, limit) }
+        do { try connection.script("create extension if not exists vector", limit: limit) } catch {
+            throw .pgvector(
+                error.code == .unauthorized ? .unauthorized : .backend,
+                "the extension vector is not installed in this database, and cannot be: "
+                    + "the server lacks pgvector, or the role lacks the right; let an administrator run: "
+                    + "create extension vector", cause: error.cause)
+        }
+        return try session.pgvector(connection, limit)
+    }
+
+    private func create(
+        _ wanted: CollectionDescription, _ name: TableName, _ pgvector: Session.Extension,
+        _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        var schema = PostgresParameters()
+        schema.text(name.schema)
+        if !(try connection.run(
+            "select exists (select from pg_catalog.pg_namespace where nspname = $1)", schema, limit: limit
+        ).bool(0, 0)) {
+            try connection.script("create schema if not exists \(name.schema.quotedName)", limit: limit)
+        }
+        do {
+            // Vectors are read whole and hardly compress: kept plain they are read fastest.
+            try connection.script(
+                """
+                create table \(name.quoted) (
+                    id text collate "C" primary key,
+                    embedding \(pgvector.schema).vector(\(wanted.dimension)) not null,
+                    payload jsonb
+                );
+                alter table \(name.quoted) alter column embedding set storage \(storage(wanted.dimension));
+                comment on table \(name.quoted) is '\(Catalog.mark)'
+                """, limit: limit)
+        } catch {
+            guard error.postgres?.sqlState == "42P07" else { throw error }
+            throw .pgvector(
+                .collectionAlreadyExists,
+                "there is a table \(name.quoted) that this library did not make; it is left alone",
+                collection: wanted.name, cause: error.cause)
+        }
+        let table = CollectionTable(
+            description: wanted, name: name, oid: 0, idColumn: "id", vectorColumn: "embedding",
+            payloadColumn: "payload", isOurs: true, approximation: nil, isHalf: false, searchEffort: nil,
+            hasPayloadIndex: false)
+        try session.catalog.insert(table, connection, limit)
+    }
+
+    /// In the row where it fits a page with its payload, else beside it without a try to compress.
+    private func storage(_ dimension: Int) -> String { dimension * 4 <= 6000 ? "plain" : "external" }
+
+    private func drop(
+        _ table: CollectionTable, _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        guard table.isOurs else {
+            throw .pgvector(
+                .invalidArgument,
+                "the table \(table.name.quoted) was not made by this library, which does not drop it",
+                collection: table.description.name)
+        }
+        try connection.script("drop table \(table.name.quoted)", limit: limit)
+        try session.catalog.remove(table.description.name, table.name, connection, limit)
+    }
+
+    func dropCollection(_ name: String) throws(VectorStoreError) {
+        try session.run(collection: name, repeats: false) { connection, limit throws(VectorStoreError) in
+            _ = try session.table(name, fresh: true, connection, limit)
+            try session.atomically(connection, limit) { () throws(VectorStoreError) in
+                try session.catalog.lock(connection, limit)
+                try drop(try session.table(name, fresh: true, connection, limit), connection, limit)
+            }
+            session.changed(name)
+        }
+    }
+
+    func describeCollection(_ name: String) throws(VectorStoreError) -> CollectionDescription? {
+        try session.run { connection, limit throws(VectorStoreError) in
+            try session.find(name, fresh: true, connection, limit)?.description
+        }
+    }
+
+    func listCollections() throws(VectorStoreError) -> [String] {
+        try session.run { connection, limit throws(VectorStoreError) in
+            guard try session.catalogExists(connection, limit) else { return [] }
+            return try session.catalog.names(connection, limit)
+        }
+    }
+}
+#endif

@@ -1,0 +1,55 @@
+#if PgVector
+import MiniORM
+
+/// A schema and a table, from a collection's name.
+struct TableName: Hashable, Sendable {
+    let schema: String
+    let table: String
+
+    /// `schema.table`, cut at the first dot, or `table` in the store's schema.
+    ///
+    /// Throws ``VectorStoreError/Code/invalidCollectionName`` where PostgreSQL would cut or refuse a part.
+    init(_ name: String, defaultSchema: String) throws(VectorStoreError) {
+        let parts = name.unicodeScalars.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        schema = parts.count == 2 ? String(parts[0]) : defaultSchema
+        table = parts.last.map { String($0) } ?? ""
+        for part in [schema, table] {
+            guard !part.isEmpty, part.utf8.count <= 63, !part.utf8.contains(0) else {
+                throw .pgvector(
+                    .invalidCollectionName, "a table and a schema have names of 1 to 63 bytes without NUL",
+                    collection: name)
+            }
+        }
+    }
+
+    init(schema: String, table: String) {
+        self.schema = schema
+        self.table = table
+    }
+
+    /// For SQL.
+    var quoted: String { "\(schema.quotedName).\(table.quotedName)" }
+}
+
+extension String {
+    /// As a name in SQL, whatever characters it has.
+    var quotedName: String {
+        var text = "\""
+        for scalar in unicodeScalars {
+            if scalar == "\"" { text += "\"" }
+            text.unicodeScalars.append(scalar)
+        }
+        return text + "\""
+    }
+
+    /// As a text in SQL, where nothing can be bound (in DDL).
+    var quotedLiteral: String {
+        var text = " E'"
+        for scalar in unicodeScalars {
+            if scalar == "'" || scalar == "\\" { text.unicodeScalars.append(scalar) }
+            text.unicodeScalars.append(scalar)
+        }
+        return text + "'"
+    }
+}
+#endif

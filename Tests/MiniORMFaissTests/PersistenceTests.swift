@@ -1,0 +1,216 @@
+#if Faiss
+import Foundation
+import MiniORM
+import Testing
+
+@testable import MiniORMFaiss
+
+/// A store with a directory: what comes back, what is cut off, what is refused.
+@Suite struct PersistenceTests {
+    private let directory = TemporaryDirectory()
+
+    private func open(_ index: FaissIndexType = .flat) throws -> FaissVectorStore {
+        try FaissVectorStore(directory: directory.path, configuration: FaissConfiguration(index: index))
+    }
+
+    private func damage(_ path: String, _ change: (inout Data) -> Void) throws {
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        change(&bytes)
+        try bytes.write(to: URL(fileURLWithPath: path))
+    }
+
+    private let payloads: [[String: PayloadValue]?] = [
+        nil, [:],
+        ["a": nil, "b": true, "c": false, "d": 1, "e": 1.0, "f": .int(.min), "g": .double(.leastNonzeroMagnitude)],
+        ["s": "e\u{301}", "é": "\u{0}\"", "": ["x", [1, 2.5, nil], ["k": ["deep": []]]]], ["z": .double(-0.0)],
+    ]
+
+    @Test func `every record comes back with its bits, types and absences`() throws {
+        var expected: [VectorRecord] = []
+        do {
+            let store = try open()
+            for metric in VectorMetric.allCases { try store.make("kept-\(metric)", 3, metric) }
+            expected = payloads.enumerated().map { number, payload in
+                VectorRecord(
+                    id: ["a", "é", "e\u{301}", "\u{1F600}\n", "x"][number],
+                    vector: [0.1, Float(number), .leastNonzeroMagnitude],
+                    payload: payload)
+            }
+            try store.put("kept-dot", expected)
+            try store.put("kept-l2", randomRecords(500, dimension: 3, seed: 1))
+            _ = try store.delete(DeleteRequest(collection: "kept-l2", ids: (0..<400).map { "r\($0)" }))
+            try store.put("kept-l2", randomRecords(5, dimension: 3, seed: 2))
+            try store.close()
+        }
+        let store = try open()
+        #expect(try store.listCollections() == ["kept-cosine", "kept-dot", "kept-l2"])
+        #expect(try store.describeCollection("kept-l2")?.metric == .l2)
+        expected.sort { UTF8Key($0.id) < UTF8Key($1.id) }
+        #expect(try store.all("kept-dot") == expected)
+        #expect(
+            try store.all("kept-dot").map { $0.vector.map(\.bitPattern) }
+                == expected.map { $0.vector.map(\.bitPattern) })
+        #expect(try store.count(CountRequest(collection: "kept-l2")) == 105)
+        #expect(try store.query(QueryRequest(collection: "kept-l2", vector: [0, 0, 0])).count == 10)
+        try store.dropCollection("kept-dot")
+        try store.make("kept-l2", 2, .dot, mode: .overwrite)
+        try store.close()
+        let again = try open()
+        #expect(try again.listCollections() == ["kept-cosine", "kept-l2"])
+        #expect(try again.describeCollection("kept-l2")?.dimension == 2)
+        #expect(try again.all("kept-l2").isEmpty)
+    }
+
+    @Test func `one store at a time has a directory, and a closed one answers no more`() throws {
+        let store = try open()
+        expect(.unavailable) { _ = try open() }
+        try store.make("one", 3)
+        try store.close()
+        try store.close()
+        expect(.unavailable) { _ = try store.listCollections() }
+        expect(.unavailable) { try store.put("one", []) }
+        #expect(try open().listCollections() == ["one"])
+    }
+
+    @Test func `names stay apart on a file system that knows no case and no normal forms, and are no paths`() throws {
+        let names = [
+            "abc", "ABC", "aBc", "..", ".", "a/b", "a\\b", "é", "e\u{301}", "con", "a b", "=61bc", "=", "collection-",
+            "\n", "*",
+        ]
+        do {
+            let store = try open()
+            for (number, name) in names.enumerated() {
+                try store.make(name, 2)
+                try store.put(name, [VectorRecord(id: "\(number)", vector: [1, 2])])
+            }
+            try store.close()
+        }
+        let files = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+        #expect(Set(files.map { $0.lowercased() }).count == names.count + 1)
+        let store = try open()
+        for (number, name) in names.enumerated() { #expect(try store.all(name).map(\.id) == ["\(number)"]) }
+        expect(.invalidCollectionName) { try store.make(String(repeating: "A", count: 100), 2) }
+        #expect(try store.describeCollection("nothing") == nil)
+    }
+
+    @Test func `a frame that was not written to its end is cut off, at whichever byte`() throws {
+        do {
+            let store = try open()
+            try store.make("torn", 2)
+            try store.put("torn", [VectorRecord(id: "kept", vector: [1, 2])])
+            try store.close()
+        }
+        let file = try #require(try directory.files("torn", "rows-").first)
+        let whole = try Data(contentsOf: URL(fileURLWithPath: file)).count
+        do {
+            let store = try open()
+            try store.put("torn", [VectorRecord(id: "torn", vector: [3, 4], payload: ["a": "b"])])
+            try store.close()
+        }
+        let full = try Data(contentsOf: URL(fileURLWithPath: file))
+        for size in whole..<full.count {
+            try full.prefix(size).write(to: URL(fileURLWithPath: file))
+            let store = try open()
+            #expect(try store.all("torn").map(\.id) == ["kept"])
+            try store.put("torn", [VectorRecord(id: "more", vector: [5, 6])])
+            try store.close()
+            let again = try open()
+            #expect(try again.all("torn").map(\.id) == ["kept", "more"])
+            try again.close()
+        }
+        // Room at the end that a power cut left empty.
+        try (full.prefix(whole) + Data(count: 500)).write(to: URL(fileURLWithPath: file))
+        #expect(try open().all("torn").map(\.id) == ["kept"])
+    }
+
+    @Test func `damage anywhere else is corruptedStorage, and stays with its collection`() throws {
+        do {
+            let store = try open()
+            try store.make("hurt", 2)
+            try store.make("fine", 2)
+            try store.put("hurt", [VectorRecord(id: "a", vector: [1, 2], payload: ["k": [1, 2]])])
+            try store.put("hurt", [VectorRecord(id: "b", vector: [1, 2])])
+            try store.put("fine", [VectorRecord(id: "a", vector: [1, 2])])
+            try store.close()
+        }
+        let file = try #require(try directory.files("hurt", "rows-").first)
+        let whole = try Data(contentsOf: URL(fileURLWithPath: file))
+        for place in whole.indices {
+            var bytes = whole
+            bytes[place] ^= 0x55
+            try bytes.write(to: URL(fileURLWithPath: file))
+            let store = try open()
+            let error = expect(.corruptedStorage) { _ = try store.all("hurt") }
+            #expect(error?.collection == "hurt")
+            #expect(try store.all("fine").count == 1)
+            try store.close()
+        }
+        let store = try open()
+        try store.dropCollection("hurt")
+        #expect(try store.listCollections() == ["fine"])
+    }
+
+    @Test(arguments: [FaissIndexType.hnsw(m: 8, efConstruction: 20), .ivfFlat(lists: 8, probes: 8), .sq8])
+    func `an index is read again, built anew where it is damaged or of another type, and never trusted unchecked`(
+        _ type: FaissIndexType
+    ) throws {
+        let records = randomRecords(2_000, dimension: 8, seed: 9)
+        do {
+            let store = try open(type)
+            try store.make("index", 8)
+            try store.put("index", records)
+            try store.waitForIndexes()
+            try store.close()
+        }
+        let saved = try #require(try directory.files("index", "index-").first)
+        let request = QueryRequest(collection: "index", vector: records[77].vector, options: QueryOptions(topK: 5))
+        for place in [3, 9, 20, 30, 45, 60, 100, 5_000, -1] {
+            if place >= 0 { try damage(saved) { $0[place] ^= 0xFF } }
+            let store = try open(type)
+            #expect(try store.query(request).first?.id == "r77")
+            try store.waitForIndexes()
+            #expect(try store.query(request).first?.id == "r77")
+            try store.close()
+            // What was damaged was written anew.
+            #expect(try directory.files("index", "index-").count == 1)
+        }
+        try damage(saved) { $0 = $0.prefix(1_000) }
+        let store = try open(.hnsw(m: 12, efConstruction: 30))
+        #expect(try store.query(request).first?.id == "r77")
+        try store.close()
+        let flat = try open()
+        #expect(try flat.query(request).first?.id == "r77")
+        #expect(try flat.all("index").count == 2_000)
+    }
+
+    @Test func `a compacted file keeps what was written while it was made`() throws {
+        var expected: [String: VectorRecord] = [:]
+        do {
+            let store = try open(.hnsw(m: 8, efConstruction: 20))
+            try store.make("compact", 4)
+            var random = Seeded(1)
+            for round in 0..<200 {
+                let records = (0..<20).map { _ in
+                    VectorRecord(
+                        id: "r\(Int.random(in: 0..<300, using: &random))", vector: random.vector(4),
+                        payload: ["round": .int(Int64(round))])
+                }
+                try store.put("compact", records)
+                for record in records { expected[record.id] = record }
+                let gone = "r\(Int.random(in: 0..<300, using: &random))"
+                #expect(
+                    try store.delete(DeleteRequest(collection: "compact", ids: [gone]))
+                        == (expected[gone] == nil ? 0 : 1))
+                expected[gone] = nil
+            }
+            let sorted = expected.values.sorted { $0.id < $1.id }
+            #expect(try store.all("compact") == sorted)
+            try store.close()
+        }
+        let files = try directory.files("compact", "rows-")
+        #expect(files.count == 1)
+        #expect(files.first?.hasSuffix("rows-1.log") == false)
+        #expect(try open().all("compact") == expected.values.sorted { $0.id < $1.id })
+    }
+}
+#endif

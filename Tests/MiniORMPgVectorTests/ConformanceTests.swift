@@ -1,0 +1,31 @@
+#if PgVector
+import MiniORM
+import MiniORMConformance
+import MiniORMPgVector
+import Testing
+
+/// Every clause of the contract, on both servers, through both repositories.
+@Suite(.serialized) struct ConformanceTests {
+    struct Harness: ConformanceHarness {
+        let server: Server
+
+        func makeStore() async throws -> ConformanceStore { .blocking(try server.store()) }
+        func reopen(_ store: ConformanceStore) async throws -> ConformanceStore? { .blocking(try server.store()) }
+        func cleanUp(_ store: ConformanceStore) async throws {
+            if case .blocking(let store) = store { try store.close() }
+        }
+        var secrets: [String] {
+            guard let address = try? server.address(), let user = address.split(separator: "@").first,
+                let password = user.split(separator: ":").last
+            else { return [] }
+            return [String(password)]
+        }
+    }
+
+    @Test(arguments: ConformanceCheck.all)
+    func onPostgreSQL16(_ check: ConformanceCheck) async throws { try await check(Harness(server: .pg16)) }
+
+    @Test(arguments: ConformanceCheck.all)
+    func onPostgreSQL18(_ check: ConformanceCheck) async throws { try await check(Harness(server: .pg18)) }
+}
+#endif

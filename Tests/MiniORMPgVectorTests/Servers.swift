@@ -1,0 +1,63 @@
+#if PgVector
+import Foundation
+import MiniORM
+import MiniORMPgVector
+import Testing
+
+/// The servers that `scripts/services` started; their addresses are in the environment.
+enum Server: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case pg16 = "MINIORM_PG16_URL"
+    case pg18 = "MINIORM_PG18_URL"
+    case standby = "MINIORM_PG_STANDBY_URL"
+    /// One that tests may crash.
+    case faults = "MINIORM_PG_FAULTS_URL"
+
+    static let both: [Server] = [.pg16, .pg18]
+
+    var testDescription: String {
+        switch self {
+        case .pg16: "PostgreSQL 16"
+        case .pg18: "PostgreSQL 18"
+        case .standby: "a standby"
+        case .faults: "a server to crash"
+        }
+    }
+
+    func address() throws -> String {
+        try #require(
+            ProcessInfo.processInfo.environment[rawValue],
+            "scripts/services start postgres, then eval \"$(scripts/services env postgres)\"")
+    }
+
+    func configuration() throws -> PgVectorConfiguration {
+        var configuration = try PgVectorConfiguration(address())
+        configuration.schema = Self.schema
+        configuration.catalogSchema = Self.schema + "_catalog"
+        return configuration
+    }
+
+    func store(_ change: (inout PgVectorConfiguration) -> Void = { _ in }) throws -> PgVectorStore {
+        var configuration = try configuration()
+        change(&configuration)
+        return PgVectorStore(configuration)
+    }
+
+    /// This process' own, so that two runs do not meet.
+    static let schema = "test_\(ProcessInfo.processInfo.processIdentifier)"
+}
+
+/// Expects an error with a code, and returns it.
+@discardableResult
+func expect(
+    _ code: VectorStoreError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
+) -> VectorStoreError? {
+    do {
+        try body()
+        Issue.record("nothing was thrown; expected \(code)", sourceLocation: sourceLocation)
+        return nil
+    } catch {
+        #expect((error as? VectorStoreError)?.code == code, "\(error)", sourceLocation: sourceLocation)
+        return error as? VectorStoreError
+    }
+}
+#endif

@@ -1,0 +1,118 @@
+#if PgVector
+import MiniORM
+import MiniORMPgVector
+import Testing
+
+/// Tables: whose they are, what they are called, what may be done to them.
+@Suite(.serialized) struct TableTests {
+    @Test func aTableThatThisLibraryDidNotMakeIsLeftAlone() throws {
+        let store = try Server.pg16.store()
+        defer { store.close() }
+        // Makes the schema.
+        try VectorRepository(store, "ours", dimension: 1, overwrite: true).dropCollection()
+        try store.execute("create table \(Server.schema).foreign_table (id text primary key)")
+        expect(.collectionAlreadyExists) { _ = try VectorRepository(store, "foreign_table", dimension: 1) }
+        expect(.collectionAlreadyExists) {
+            _ = try VectorRepository(store, "foreign_table", dimension: 1, overwrite: true)
+        }
+        expect(.collectionNotFound) { try store.dropCollection("foreign_table") }
+        // Nor one that took the place of ours.
+        _ = try VectorRepository(store, "replaced", dimension: 1)
+        try store.execute("drop table \(Server.schema).replaced")
+        try store.execute(
+            "create table \(Server.schema).replaced (id text primary key, embedding vector(1), payload jsonb)")
+        expect(.invalidArgument) { try store.dropCollection("replaced") }
+        expect(.invalidArgument) { _ = try VectorRepository(store, "replaced", dimension: 1, overwrite: true) }
+        try store.execute("drop table \(Server.schema).replaced, \(Server.schema).foreign_table")
+    }
+
+    @Test func aNameMayHoldASchemaAndTwoNamesNeverMeet() throws {
+        let store = try Server.pg18.store()
+        defer { store.close() }
+        let schema = Server.schema + " \"other\""
+        let name = "\(schema).T'able; --"
+        let repository = try VectorRepository(store, name, dimension: 1, overwrite: true)
+        try repository.upsert([VectorRecord(id: "a", vector: [1])])
+        #expect(try repository.count() == 1)
+        #expect(try store.listCollections().contains(name))
+        _ = try VectorRepository(store, "meeting", dimension: 1, overwrite: true)
+        expect(.invalidCollectionName) { _ = try VectorRepository(store, "\(Server.schema).meeting", dimension: 1) }
+        expect(.invalidCollectionName) {
+            _ = try VectorRepository(store, String(repeating: "é", count: 32), dimension: 1)
+        }
+        try store.dropCollection("meeting")
+        try repository.dropCollection()
+        try store.execute("drop schema \"\(Server.schema) \"\"other\"\"\"")
+    }
+
+    @Test func anExistingTableWithOtherColumnNamesIsMapped() throws {
+        let store = try Server.pg16.store()
+        defer { store.close() }
+        try VectorRepository(store, "ours", dimension: 1, overwrite: true).dropCollection()
+        let table = "\(Server.schema).articles"
+        try store.execute(
+            """
+            create table \(table) ("Key" varchar primary key, v vector(2) not null, meta jsonb, kept int default 7)
+            """)
+        try store.execute(
+            "insert into \(table) values ('x', $1, '{\"n\": 12345678901234567890, \"e\": 1e2}', 1)", [.vector([1, 0])])
+        expect(.collectionMismatch) {
+            _ = try store.mapTable("articles", metric: .l2, id: "meta", vector: "v", payload: "meta")
+        }
+        let description = try store.mapTable("articles", metric: .l2, id: "Key", vector: "v", payload: "meta")
+        #expect(description.dimension == 2)
+        let articles = try VectorRepository(store, "articles", dimension: 2, metric: .l2)
+        try articles.upsert([VectorRecord(id: "y", vector: [0, 1], payload: ["a": 1])])
+        #expect(try articles.query([0, 1], topK: 2).map(\.id) == ["y", "x"])
+        #expect(try articles.fetch(["x"]).first?.payload == ["n": .double(12_345_678_901_234_567_168), "e": 100])
+        #expect(try store.execute("select kept from \(table) order by \"Key\"").rows == [["1"], ["7"]])
+        expect(.invalidArgument) { try store.dropCollection("articles") }
+        try store.unmapTable("articles")
+        expect(.collectionNotFound) { _ = try articles.count() }
+        try store.execute("drop table \(table)")
+    }
+
+    @Test(arguments: Server.both)
+    func vectorsAndSQLShareATransaction(_ server: Server) async throws {
+        let store = try server.store()
+        defer { store.close() }
+        let outside = try await AsyncVectorRepository(store, "shared", dimension: 1, overwrite: true)
+        try store.execute("create table if not exists \(Server.schema).notes (text text)")
+        try store.execute("truncate \(Server.schema).notes")
+        let record = VectorRecord(id: "a", vector: [1])
+        struct Stop: Error {}
+        await #expect(throws: Stop.self) {
+            try await store.withTransaction { transaction in
+                let inside = try await AsyncVectorRepository(transaction.store, "shared", dimension: 1)
+                try await inside.upsert([record])
+                try await transaction.execute("insert into \(Server.schema).notes values ($1)", ["it's"])
+                #expect(try await inside.count() == 1)
+                #expect(try await outside.count() == 0)
+                throw Stop()
+            }
+        }
+        #expect(try await outside.count() == 0)
+        try Self.commit(record, in: store)
+        #expect(try await outside.count() == 1)
+        #expect(try store.execute("select text from \(Server.schema).notes").rows == [["it's"]])
+        // A statement that failed takes the transaction with it, also where the body goes on.
+        await #expect(throws: VectorStoreError.self) {
+            try await store.withTransaction { transaction in
+                try await transaction.execute("delete from \(Server.schema).notes")
+                _ = try? await transaction.execute("select 1 / 0")
+            }
+        }
+        #expect(try store.execute("select * from \(Server.schema).notes").rows.count == 1)
+        try await outside.dropCollection()
+    }
+
+    private static func commit(_ record: VectorRecord, in store: PgVectorStore) throws {
+        let leaked = try store.withTransaction { transaction in
+            try VectorRepository(transaction.store, "shared", dimension: 1).upsert([record])
+            try transaction.execute("insert into \(Server.schema).notes values ($1)", ["it's"])
+            return transaction
+        }
+        expect(.invalidArgument) { try leaked.execute("select 1") }
+    }
+}
+#endif
