@@ -16,6 +16,7 @@ let package = Package(
         .library(name: "MiniORMChroma", targets: ["MiniORMChroma"]),
         .library(name: "MiniORMFaiss", targets: ["MiniORMFaiss"]),
         .library(name: "MiniORMPgVector", targets: ["MiniORMPgVector"]),
+        .library(name: "MiniORMQdrant", targets: ["MiniORMQdrant"]),
         .executable(name: "mini-orm", targets: ["mini-orm"]),
     ],
     // A trait lets an adapter's libraries and packages into the graph; without it the adapter is an empty module.
@@ -23,6 +24,7 @@ let package = Package(
         .trait(name: "Chroma", description: "Chroma's server over HTTP (fetches async-http-client)."),
         .trait(name: "Faiss", description: "FaissVectorStore; needs FAISS and, on Linux, OpenBLAS and libgomp."),
         .trait(name: "PgVector", description: "PgVectorStore: PostgreSQL with pgvector; needs libpq."),
+        .trait(name: "Qdrant", description: "QdrantVectorStore: Qdrant over gRPC; fetches grpc-swift-2."),
         .default(enabledTraits: []),
     ],
     dependencies: [
@@ -30,11 +32,37 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.3.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.6.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.31.0", traits: []),
     ],
     targets: [
         .target(name: "CVectorKernels"),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
+        // Qdrant over gRPC: packages that only the trait fetches.
+        .target(
+            name: "MiniORMQdrant",
+            dependencies: [
+                "MiniORM",
+                .product(name: "GRPCCore", package: "grpc-swift-2", condition: .when(traits: ["Qdrant"])),
+                .product(
+                    name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport",
+                    condition: .when(traits: ["Qdrant"])
+                ),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
+            ],
+            exclude: ["Generated/qdrant.proto"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "MiniORMQdrantTests",
+            dependencies: [
+                "MiniORM", "MiniORMConformance", "MiniORMQdrant",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "mini-orm",
             dependencies: [
@@ -42,6 +70,7 @@ let package = Package(
                 .target(name: "MiniORMChroma", condition: .when(traits: ["Chroma"])),
                 .target(name: "MiniORMFaiss", condition: .when(traits: ["Faiss"])),
                 .target(name: "MiniORMPgVector", condition: .when(traits: ["PgVector"])),
+                .target(name: "MiniORMQdrant", condition: .when(traits: ["Qdrant"])),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             resources: [.copy("Sample")],

@@ -58,6 +58,8 @@ struct StoreScheme: Sendable {
         #endif
         #if Chroma
         all += [chroma, chromas]
+        #if Qdrant
+        all += [qdrant, qdrants]
         #endif
         return all
     }()

@@ -1,0 +1,96 @@
+#if Qdrant
+public import MiniORM
+
+/// How a ``QdrantVectorStore`` connects, writes, searches and creates collections.
+public struct QdrantOptions: Sendable {
+    /// Which ids the store takes. Under `.uuid` an id in canonical form (lower case) is the point's own id.
+    public var idPolicy: VectorIdPolicy = .any
+    /// What new collections are created with.
+    public var collection = QdrantCollectionOptions()
+    /// How queries are run.
+    public var search = QdrantSearchOptions()
+    /// How records are written.
+    public var write = QdrantWriteOptions()
+    /// How the server is reached.
+    public var connection = QdrantConnectionOptions()
+
+    /// The defaults: any id, the server's own choices for collections, approximate search, 30 s for each call.
+    public init() {}
+}
+
+/// How a server is reached.
+public struct QdrantConnectionOptions: Sendable {
+    /// How long a call may take, retries and their pauses included. An upsert is as many calls as it has batches.
+    public var deadline: Duration = .seconds(30)
+    /// How often calls are repeated that the server could not take (`UNAVAILABLE`) or did not want to
+    /// (`RESOURCE_EXHAUSTED`); a pause that the server asks for is kept. Every call repeated is safe to repeat.
+    public var retry = RetryPolicy()
+    /// How long a connection without traffic goes without a ping.
+    public var keepAlive: Duration = .seconds(30)
+    /// The largest reply accepted, in bytes.
+    public var maximumReplyBytes = 256 << 20
+    /// The certificates that `qdrants://` trusts, as a PEM file; `nil` for the system's.
+    public var trustedCertificates: String?
+    /// Whether `qdrants://` checks the server's certificate and its name. Only a test should turn this off.
+    public var verifiesCertificates = true
+
+    /// The defaults.
+    public init() {}
+}
+
+/// How records are written.
+public struct QdrantWriteOptions: Sendable {
+    /// How many records a request holds, at the most; a lower limit of the server's strict mode counts instead.
+    public var batchCount = 256
+    /// How many bytes a request holds, about. A single larger record is sent alone.
+    public var batchBytes = 8 << 20
+    /// How many requests of one upsert are under way at a time: 1 to 8.
+    public var requestsInFlight = 4
+    /// Whether a write returns when the server has applied it. Without, a read may not see it yet.
+    public var waits = true
+    /// The order of writes that meet at one record in a cluster; `nil` for the server's default, weak.
+    public var ordering: Ordering?
+
+    /// The order of writes.
+    public enum Ordering: Sendable, Hashable, CaseIterable {
+        /// Any replica orders; the fastest.
+        case weak
+        /// A leader that may change orders.
+        case medium
+        /// A fixed leader orders.
+        case strong
+    }
+
+    /// The defaults.
+    public init() {}
+}
+
+/// How queries are run.
+public struct QdrantSearchOptions: Sendable {
+    /// Whether every vector is compared, past any index: exact, and slower. Ties at the cut are then ordered by id.
+    public var exact = false
+    /// How many candidates the HNSW index keeps in a query; `nil` for the collection's own.
+    public var ef: Int?
+    /// Whether the best of a quantised search are scored again by their full vectors; `nil` for the server's choice.
+    public var rescore: Bool?
+    /// How many more candidates a quantised search takes before that, as a factor of at least 1.
+    public var oversampling: Double?
+    /// How many replicas of a cluster have to agree on what is read; `nil` for one.
+    public var consistency: Consistency?
+
+    /// Which replicas answer a read.
+    public enum Consistency: Sendable, Hashable {
+        /// All of them.
+        case all
+        /// All are asked; what most of them say counts.
+        case majority
+        /// Most are asked; what all of these say counts.
+        case quorum
+        /// This many, at least 1.
+        case replicas(Int)
+    }
+
+    /// The defaults.
+    public init() {}
+}
+#endif

@@ -1,0 +1,87 @@
+#if Qdrant
+internal import MiniORM
+
+/// A vector's direction and length. Qdrant normalises under cosine in single precision, where squares of very long and
+/// very short vectors overflow and vanish, so vectors arrive there normalised, in double precision.
+struct UnitVector: Sendable {
+    /// Of length 1; of length 0 for the zero vector.
+    let components: [Float]
+    /// The length of the vector itself.
+    let norm: Double
+    /// Whether direction and length give the vector back, within 1e-6 of each component.
+    let isFaithful: Bool
+
+    init(_ vector: [Float]) {
+        var squares = 0.0
+        for component in vector { squares += Double(component) * Double(component) }
+        let norm = squares.squareRoot()
+        self.norm = norm
+        guard norm > 0 else {
+            components = vector
+            isFaithful = true
+            return
+        }
+        var isFaithful = true
+        components = vector.map { component in
+            let unit = Float(Double(component) / norm)
+            if component != 0, abs(unit) < Float.leastNormalMagnitude { isFaithful = false }
+            return unit
+        }
+        self.isFaithful = isFaithful
+    }
+}
+
+/// Vectors as text: the little-endian bytes of the components in hexadecimal.
+enum VectorText {
+    static func encode(_ vector: [Float]) -> String {
+        vector.map { component in
+            let digits = String(component.bitPattern.byteSwapped, radix: 16)
+            return String(repeating: "0", count: 8 - digits.count) + digits
+        }.joined()
+    }
+
+    static func decode(_ text: String) -> [Float]? {
+        let digits = Array(text.utf8)
+        guard digits.count % 8 == 0 else { return nil }
+        var vector: [Float] = []
+        for start in stride(from: 0, to: digits.count, by: 8) {
+            guard let bits = UInt32(String(decoding: digits[start..<start + 8], as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            vector.append(Float(bitPattern: bits.byteSwapped))
+        }
+        return vector
+    }
+}
+
+/// Scores as the contract has them.
+enum Score {
+    /// From the engine's own: Qdrant answers Euclid's distance, positive.
+    static func fromEngine(_ score: Float, _ metric: VectorMetric) -> Float {
+        switch metric {
+        case .cosine: max(-1, min(1, score))
+        case .dot: score
+        case .l2: 0 - score
+        }
+    }
+
+    /// Of two vectors, for answers that are scored on our side.
+    static func of(_ lhs: [Float], _ rhs: [Float], _ metric: VectorMetric) -> Float {
+        var dot = 0.0
+        var (left, right, distance) = (0.0, 0.0, 0.0)
+        for (lhs, rhs) in zip(lhs, rhs) {
+            let (lhs, rhs) = (Double(lhs), Double(rhs))
+            dot += lhs * rhs
+            left += lhs * lhs
+            right += rhs * rhs
+            distance += (lhs - rhs) * (lhs - rhs)
+        }
+        return switch metric {
+        case .cosine:
+            left == 0 || right == 0 ? 0 : Float(max(-1, min(1, dot / (left.squareRoot() * right.squareRoot()))))
+        case .dot: Float(dot)
+        case .l2: 0 - Float(distance.squareRoot())
+        }
+    }
+}
+#endif

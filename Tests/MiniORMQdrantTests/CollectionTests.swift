@@ -1,0 +1,248 @@
+#if Qdrant
+import MiniORM
+import SwiftProtobuf
+import Testing
+
+@testable import MiniORMQdrant
+
+extension ServerTests {
+    /// Collections of others, marks, options, strict mode: what other engines do not have.
+    @Suite struct CollectionTests {
+        private func options(_ change: (inout QdrantOptions) -> Void) -> QdrantOptions {
+            var options = QdrantOptions()
+            change(&options)
+            return options
+        }
+
+        /// A collection as another program would make it.
+        private func withForeign(
+            _ metric: Qdrant_Distance = .dot, _ body: (QdrantVectorStore, String) async throws -> Void
+        ) async throws {
+            let store = try Server.store()
+            let name = "foreign-\(UInt32.random(in: 0 ... .max))"
+            _ = try await store.connection.call(
+                QdrantMethods.create,
+                .with {
+                    $0.collectionName = name
+                    $0.vectorsConfig.params.size = 2
+                    $0.vectorsConfig.params.distance = metric
+                })
+            var thrown: (any Error)?
+            do { try await body(store, name) } catch { thrown = error }
+            _ = try await store.connection.call(QdrantMethods.drop, .with { $0.collectionName = name })
+            try await store.close()
+            if let thrown { throw thrown }
+        }
+
+        private func put(_ store: QdrantVectorStore, _ name: String, _ points: [Qdrant_PointStruct]) async throws {
+            _ = try await store.connection.call(
+                QdrantMethods.upsert,
+                .with {
+                    $0.collectionName = name
+                    $0.wait = true
+                    $0.points = points
+                })
+        }
+
+        private func point(_ id: Qdrant_PointId, _ payload: [String: Qdrant_Value]) -> Qdrant_PointStruct {
+            .with {
+                $0.id = id
+                $0.vectors.vector.dense.data = [3, 4]
+                $0.payload = payload
+            }
+        }
+
+        @Test func collectionsOfOthersAreReadAndNeverDropped() async throws {
+            try await withForeign { store, name in
+                let uuid = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
+                try await put(
+                    store, name,
+                    [
+                        point(
+                            .with { $0.num = 7 },
+                            ["a": .with { $0.stringValue = "x" }, "e": .with { $0.listValue = .init() }]),
+                        point(.with { $0.uuid = uuid }, [:]),
+                    ])
+                let repository = try await AsyncVectorRepository(store, name, dimension: 2, metric: .dot)
+                #expect(try await repository.fetch(["7", uuid, "8"]).map(\.id) == ["7", uuid])
+                #expect(try await repository.fetch(["7"]).first?.payload == ["a": "x", "e": []])
+                #expect(try await repository.count(matching: .field("e").exists) == 1)
+                #expect(try await repository.count(matching: .field("e") == nil) == 1)
+                #expect(try await repository.query([1, 0], filter: ["a": "x"]).map(\.id) == ["7"])
+                #expect(try await repository.listCollections().contains(name))
+                try await repository.upsert([VectorRecord(id: "named", vector: [1, 1], payload: ["a": "y"])])
+                #expect(try await repository.fetch(["named"]).first?.payload == ["a": "y"])
+                #expect(try await repository.delete(["7", "named", "9"]) == 2)
+                await expect(.collectionMismatch) { try await repository.dropCollection() }
+                await expect(.collectionMismatch) { try await repository.createCollection(overwrite: true) }
+                #expect(try await repository.count() == 1)
+            }
+        }
+
+        @Test func aCollectionOfAnotherShapeIsNotOpened() async throws {
+            try await withForeign(.manhattan) { store, name in
+                let names = try await store.listCollections()
+                #expect(!names.contains(name))
+                await expect(.collectionMismatch) {
+                    _ = try await AsyncVectorRepository(store, name, dimension: 2, metric: .dot)
+                }
+            }
+        }
+
+        @Test func pointsOfOthersInOurCollectionsAreRead() async throws {
+            let store = try Server.store()
+            try await Server.withCollection(store, dimension: 2, metric: .dot) { repository in
+                let name = try await repository.describe().name
+                try await put(store, name, [point(.with { $0.num = 5 }, ["a": .with { $0.integerValue = 1 }])])
+                try await repository.upsert([VectorRecord(id: "u", vector: [1, 0], payload: ["a": 1])])
+                let records = try await repository.fetch()
+                #expect(records.map(\.id) == ["5", "u"])
+                #expect(records.first?.payload == ["a": 1])
+                #expect(try await repository.query([1, 0], filter: ["a": 1]).map(\.id) == ["5", "u"])
+            }
+        }
+
+        @Test func theMarkIsAnIndexWhereMetadataIsNotKept() async throws {
+            try await Server.control("/settings", ["no_metadata": true])
+            try await Server.withCollection(Server.service(options { $0.idPolicy = .uuid })) { repository in
+                let id = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
+                try await repository.upsert([VectorRecord(id: id, vector: [1, 2, 3, 4])])
+                let other = try Server.service()
+                let info = try #require(try await other.info(try await repository.describe().name))
+                let collection = try #require(QdrantCollection(info))
+                #expect(collection.isOurs && collection.creation == nil && collection.identity == .uuid)
+                try await repository.createCollection(overwrite: true)
+                #expect(try await repository.count() == 0)
+                try await other.close()
+            }
+            try await Server.control("/reset", [:])
+        }
+
+        @Test func vectorsOfOlderServersAreRead() async throws {
+            try await Server.control("/settings", ["legacy_vectors": true])
+            try await Server.withCollection(Server.service()) { repository in
+                try await repository.upsert([VectorRecord(id: "u", vector: [3, 4, 0, 0])])
+                #expect(try await repository.fetch(["u"]).first?.vector == [3, 4, 0, 0])
+            }
+            try await Server.control("/reset", [:])
+        }
+
+        private static func tenantRecord(_ number: Int) -> VectorRecord {
+            let payload: [String: PayloadValue] = [
+                "tenant": .string(number % 2 == 0 ? "a" : "b"), "n": .double(Double(number) / 2),
+                "tags": ["x", .string("\(number)")], "a b": .bool(number < 3),
+            ]
+            return VectorRecord(id: "\(number)", vector: [Float(number), 1, 0, 0], payload: payload)
+        }
+
+        @Test func strictModeTakesFiltersOnNamedFieldsAndItsLimitsAreKept() async throws {
+            let options = options {
+                $0.collection.tenantField = "tenant"
+                $0.collection.payloadIndexes = [.init("n", .number), .init("tags", .keyword), .init("a b", .bool)]
+            }
+            try await Server.withCollection(Server.service(options), metric: .dot) { repository in
+                let name = try await repository.describe().name
+                try await Server.control(
+                    "/strict",
+                    [
+                        "collection": .string(name), "unindexed_filtering_retrieve": false,
+                        "unindexed_filtering_update": false, "search_allow_exact": false, "upsert_max_batchsize": 10,
+                        "search_max_batchsize": 2, "max_query_limit": 50,
+                    ])
+                let fresh = try Server.service(options)
+                let strict = try await AsyncVectorRepository(fresh, name, dimension: 4, metric: .dot)
+                let records = (0..<120).map(Self.tenantRecord)
+                try await strict.upsert(records)
+                for filter in [
+                    .field("tenant") == "a" && .field("n") < 10, .field("tags").contains("7"), .field("a b") == true,
+                    .field("n") != 3.5, .field("tenant").notIn(["b"]), .field("n").exists,
+                ] as [VectorFilter] {
+                    let plan = try await strict.explain(filter)
+                    #expect(plan.finished == nil, "\(filter): \(plan)")
+                    let expected = records.filter { filter.matches($0.payload) }
+                    #expect(try await strict.count(matching: filter) == expected.count)
+                    let best = try await strict.query([1, 0, 0, 0], topK: 5, filter: filter).map(\.id)
+                    #expect(best == expected.suffix(5).reversed().map(\.id))
+                }
+                await expect(.invalidArgument) { _ = try await strict.count(matching: .field("other") == "x") }
+                #expect(
+                    try await strict.queryBatch(Array(repeating: [1, 0, 0, 0], count: 5), topK: 100).map(\.count) == [
+                        100, 100, 100, 100, 100,
+                    ])
+                #expect(try await strict.query([1, 0, 0, 0], topK: 1000).count == 120)
+                #expect(try await strict.delete(matching: .field("tenant") == "a") == 60)
+                try await fresh.close()
+            }
+        }
+
+        @Test func roughlyKeptDoublesNeverDecide() async throws {
+            try await Server.withCollection(Server.store(), metric: .dot) { repository in
+                let numbers = [0.1, 0.09999999999999999, 0.10000000000000002, 9.223372036854775e18, 1]
+                try await repository.upsert(
+                    numbers.enumerated().map {
+                        VectorRecord(id: "\($0)", vector: [1, 0, 0, 0], payload: ["n": .double($1)])
+                    })
+                for number in numbers {
+                    #expect(try await repository.count(matching: .field("n") == .double(number)) == 1)
+                    #expect(try await repository.count(matching: .field("n") != .double(number)) == 4)
+                    #expect(
+                        try await repository.count(matching: .field("n") < .double(number))
+                            == numbers.count { $0 < number })
+                }
+                #expect(try await repository.explain(.field("n") == 1).finished != nil)
+                #expect(try await repository.delete(["0", "1", "2", "3"]) == 4)
+                #expect(try await repository.explain(.field("n") == 1).finished == nil)
+            }
+        }
+
+        @Test(
+            arguments: [
+                .scalar(quantile: 0.99, alwaysInMemory: true), .product(compression: .x4),
+                .binary(alwaysInMemory: true),
+            ] as [QdrantCollectionOptions.Quantization])
+        func collectionOptionsAndSearchOptionsAreSent(_ quantization: QdrantCollectionOptions.Quantization) async throws
+        {
+            let options = options {
+                $0.collection.shards = 1
+                $0.collection.replicationFactor = 1
+                $0.collection.writeConsistencyFactor = 1
+                $0.collection.vectorsOnDisk = true
+                $0.collection.payloadOnDisk = true
+                $0.collection.hnswM = 8
+                $0.collection.hnswEfConstruct = 64
+                $0.collection.hnswPayloadM = 8
+                $0.collection.quantization = quantization
+                $0.search.rescore = true
+                $0.search.oversampling = 2
+                $0.search.ef = 64
+                $0.search.consistency = .majority
+                $0.write.ordering = .strong
+            }
+            try await Server.control("/settings", ["capture": true])
+            try await Server.withCollection(Server.store(options), metric: .dot) { repository in
+                try await repository.upsert((0..<50).map { VectorRecord(id: "\($0)", vector: [Float($0), 0, 1, 2]) })
+                let best = try await repository.query([1, 0, 0, 0], topK: 3).map(\.id)
+                // A bit for each of four components cannot find the best; that there are answers is all to be had.
+                if case .binary = quantization {
+                    #expect(best.count == 3)
+                } else {
+                    #expect(best == ["49", "48", "47"])
+                }
+            }
+            guard Server.isTheService else { return }
+            let calls = try #require(try await Server.control("/captured").arrayValue)
+            let create = calls.first { $0.arrayValue?.first == "Collections.Create" }?.arrayValue?.last?.objectValue
+            #expect(create?["shard_number"] == 1)
+            #expect(create?["replication_factor"] == 1)
+            #expect(create?["write_consistency_factor"] == 1)
+            #expect(create?["on_disk_payload"] == true)
+            #expect(create?["hnsw_config"] == ["m": "8", "ef_construct": "64", "payload_m": "8"])
+            #expect(create?["quantization_config"]?.objectValue?.count == 1)
+            let query = calls.first { $0.arrayValue?.first == "Query" }?.arrayValue?.last?.objectValue
+            #expect(query?["params"] == ["hnsw_ef": "64", "quantization": ["rescore": true, "oversampling": 2.0]])
+            #expect(query?["read_consistency"] == ["type": "Majority"])
+            try await Server.control("/reset", [:])
+        }
+    }
+}
+#endif

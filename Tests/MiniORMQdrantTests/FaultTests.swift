@@ -1,0 +1,202 @@
+#if Qdrant
+import Foundation
+import MiniORM
+import MiniORMQdrant
+import Testing
+
+extension ServerTests {
+    /// The service is told to fail: contract 6, errors and time.
+    @Suite struct FaultTests {
+        private func options(_ change: (inout QdrantOptions) -> Void) -> QdrantOptions {
+            var options = QdrantOptions()
+            change(&options)
+            return options
+        }
+
+        private static let records = (0..<20_000).map { number in
+            let angle = Float(number)
+            return VectorRecord(
+                id: "record \(number)", vector: [angle, 1, angle / 3, -2], payload: ["number": .int(Int64(number))])
+        }
+
+        /// Runs an upsert of 20,000 records under a fault, and says what it threw.
+        private func upsertUnderFault(
+            _ fault: [String: PayloadValue], _ options: QdrantOptions = QdrantOptions()
+        ) async throws -> VectorStoreError? {
+            try await Server.control("/reset", [:])
+            return try await Server.withCollection(Server.service(options), metric: .l2) { repository in
+                try await Server.control("/faults", fault)
+                var thrown: VectorStoreError?
+                do throws(VectorStoreError) { try await repository.upsert(Self.records) } catch { thrown = error }
+                try await Server.control("/reset", [:])
+                if let thrown {
+                    // What the error names is in, whole.
+                    let written = thrown.writtenIDs
+                    #expect(Set(written).count == written.count)
+                    #expect(try await repository.fetch(written).count == written.count)
+                    #expect(try await repository.count() >= written.count)
+                    // Repeating the call completes it.
+                    try await repository.upsert(Self.records)
+                }
+                #expect(try await repository.count() == Self.records.count)
+                let sample = [0, 1, 9_999, 19_999].map { Self.records[$0] }
+                #expect(try await repository.fetch(sample.map(\.id)) == sample)
+                return thrown
+            }
+        }
+
+        @Test func aFailedBatchLosesNothing() async throws {
+            let error = try await upsertUnderFault(
+                ["method": "Upsert", "nth": 30, "times": 1000, "status": "INTERNAL"])
+            #expect(error?.code == .partialWrite)
+            #expect(error?.writtenIDs.isEmpty == false)
+        }
+
+        @Test(arguments: ["before", "after"])
+        func aDroppedConnectionIsMadeUpForByRetries(_ moment: String) async throws {
+            let error = try await upsertUnderFault(["method": "Upsert", "nth": 20, "drop": .string(moment)])
+            #expect(error == nil, "\(error.map { "\($0)" } ?? "")")
+        }
+
+        @Test(arguments: ["before", "after"])
+        func aDroppedConnectionWithoutRetriesLosesNothing(_ moment: String) async throws {
+            let options = options { $0.connection.retry = .none }
+            let error = try await upsertUnderFault(["method": "Upsert", "nth": 20, "drop": .string(moment)], options)
+            #expect(error?.code == .partialWrite)
+            #expect(error?.isTransient == true)
+        }
+
+        @Test func aServerSlowerThanTheDeadlineLosesNothing() async throws {
+            let options = options { $0.connection.deadline = .seconds(3) }
+            let error = try await upsertUnderFault(["method": "Upsert", "nth": 20, "delay": 6], options)
+            #expect(error?.code == .partialWrite)
+            #expect((error?.cause as? VectorStoreError)?.code == .timeout)
+        }
+
+        @Test func aServerSlowWithinTheDeadlineIsWaitedFor() async throws {
+            let error = try await upsertUnderFault(["method": "Upsert", "nth": 20, "delay": 2])
+            #expect(error == nil)
+        }
+
+        @Test(arguments: ["UNAVAILABLE", "RESOURCE_EXHAUSTED"])
+        func whatTheServerCouldNotTakeIsSentAgain(_ status: String) async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                try await Server.control("/faults", ["method": "Count", "times": 2, "status": .string(status)])
+                #expect(try await repository.count() == 0)
+                let calls = try await Server.control("/calls").objectValue
+                #expect(calls?["Count"] == 3)
+            }
+        }
+
+        @Test func aPauseThatTheServerAsksForIsKept() async throws {
+            try await Server.control("/reset", [:])
+            let options = options { $0.connection.deadline = .seconds(20) }
+            try await Server.withCollection(Server.service(options)) { repository in
+                try await Server.control(
+                    "/faults", ["method": "Count", "status": "RESOURCE_EXHAUSTED", "retry_after": 1])
+                let clock = ContinuousClock()
+                let start = clock.now
+                #expect(try await repository.count() == 0)
+                #expect(clock.now - start >= .seconds(1))
+                // One that would end after the deadline is not begun.
+                try await Server.control(
+                    "/faults", ["method": "Count", "status": "RESOURCE_EXHAUSTED", "retry_after": 3600])
+                await expect(.unavailable) { _ = try await repository.count() }
+            }
+        }
+
+        @Test func otherFailuresAreNotRepeated() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                try await Server.control("/faults", ["method": "Count", "status": "INTERNAL"])
+                await expect(.backend) { _ = try await repository.count() }
+                let calls = try await Server.control("/calls").objectValue
+                #expect(calls?["Count"] == 1)
+            }
+        }
+
+        @Test func aDeadlineIsATimeout() async throws {
+            try await Server.control("/reset", [:])
+            let options = options { $0.connection.deadline = .seconds(2) }
+            try await Server.withCollection(Server.service(options)) { repository in
+                try await Server.control("/faults", ["method": "Count", "delay": 4])
+                await expect(.timeout) { _ = try await repository.count() }
+            }
+        }
+
+        @Test func cancellingTheTaskCancelsTheCall() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                try await Server.control("/faults", ["method": "Count", "delay": 5])
+                let task = Task { try await repository.count() }
+                while try await Server.control("/calls").objectValue?["Count"] == nil {}
+                let clock = ContinuousClock()
+                let start = clock.now
+                task.cancel()
+                await expect(.cancelled) { _ = try await task.value }
+                #expect(clock.now - start < .seconds(5))
+            }
+        }
+
+        @Test func aCreationWhoseReplyIsLostIsACreation() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.control("/faults", ["method": "Collections.Create", "drop": "after"])
+            try await Server.withCollection(Server.service()) { repository in
+                await expect(.collectionAlreadyExists) { try await repository.createCollection() }
+                try await repository.dropCollection()
+                try await Server.control("/faults", ["method": "Collections.Create", "drop": "after"])
+                try await repository.createCollection()
+            }
+        }
+
+        @Test func aDeletionWhoseReplyIsLostCountsWhatWasThere() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                try await repository.upsert(Array(Self.records.prefix(3)))
+                try await Server.control("/faults", ["method": "Delete", "drop": "after"])
+                #expect(try await repository.delete(["record 0", "record 1", "none"]) == 2)
+                #expect(try await repository.count() == 1)
+            }
+        }
+
+        @Test func aServerThatIsNotThereIsUnavailable() async throws {
+            let store = try QdrantVectorStore(url: "qdrant://127.0.0.1:1")
+            await expect(.unavailable) { _ = try await store.listCollections() }
+            try await store.close()
+            await expect(.unavailable) { _ = try await store.listCollections() }
+        }
+
+        @Test func theAPIKeyIsSentAndChecked() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.control("/settings", ["api_key": "open-sesame"])
+            let right = try QdrantVectorStore(url: Server.serviceURL, apiKey: "open-sesame")
+            _ = try await right.listCollections()
+            let wrong = try QdrantVectorStore(url: Server.serviceURL, apiKey: "close-sesame")
+            let error = await expect(.unauthorized) { _ = try await wrong.listCollections() }
+            #expect(error?.description.contains("sesame") == false)
+            try await Server.control("/reset", [:])
+            try await right.close()
+            try await wrong.close()
+        }
+
+        @Test func certificatesAreChecked() async throws {
+            try await Server.control("/reset", [:])
+            let trusted = try Server.certificate
+            for (change, isTaken) in [
+                ({ $0.connection.trustedCertificates = trusted }, true),
+                ({ $0.connection.verifiesCertificates = false }, true),
+                ({ _ in }, false),
+            ] as [((inout QdrantOptions) -> Void, Bool)] {
+                let store = try QdrantVectorStore(url: Server.tlsURL, options: options(change))
+                if isTaken {
+                    _ = try await store.listCollections()
+                } else {
+                    await expect(.unavailable) { _ = try await store.listCollections() }
+                }
+                try await store.close()
+            }
+        }
+    }
+}
+#endif

@@ -1,0 +1,153 @@
+#if Qdrant
+import MiniORM
+import SwiftProtobuf
+import Testing
+
+@testable import MiniORMQdrant
+
+@Suite struct PointTests {
+    private func collection(_ metric: Qdrant_Distance) throws -> QdrantCollection {
+        var info = Qdrant_CollectionInfo()
+        info.config.params.vectorsConfig.params.size = 3
+        info.config.params.vectorsConfig.params.distance = metric
+        info.config.metadata["miniorm"] = .with { $0.structValue.fields["ids"] = .with { $0.stringValue = "any" } }
+        return try #require(QdrantCollection(info))
+    }
+
+    /// What a server would answer for a record that was sent.
+    private func roundTrip(_ record: VectorRecord, _ metric: Qdrant_Distance) throws -> VectorRecord {
+        let point = try PointEncoder(collection: collection(metric)).point(record)
+        var answer = Qdrant_RetrievedPoint()
+        answer.id = point.id
+        answer.payload = point.payload
+        answer.vectors.vector.dense = point.vectors.vector.dense
+        return try StoredPoint(answer).record()
+    }
+
+    /// The test vectors of FIPS 180-4's examples.
+    @Test(arguments: [
+        ("abc", "a9993e364706816aba3e25717850c26c9cd0d89d"), ("", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+        (
+            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+            "84983e441c3bd26ebaae4aa1f95129e5e54670f1"
+        ),
+    ])
+    func sha1(_ message: String, _ digest: String) {
+        let bytes = SHA1.digest(Array(message.utf8))
+        #expect(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == digest)
+    }
+
+    /// Computed by Python's `uuid.uuid5`.
+    @Test(arguments: [
+        ("u1", "10b59401-f747-59c4-85be-c433fa637f59"), ("é", "53687481-ef61-53ef-8f8b-eb0f38ca1087"),
+        ("a longer id, of more than one block of the hash: 0123456789", "41d3c38f-334b-54dc-bec7-ff64bfee30ba"),
+    ])
+    func pointsAreVersion5UUIDsOfIds(_ id: String, _ uuid: String) {
+        #expect(PointIdentity.hashed.point(id).uuid == uuid)
+    }
+
+    @Test func idsOfOthersAreKept() {
+        let uuid = "6f0c1a52-93de-4c0b-8e57-2d1b7c5a9e40"
+        #expect(PointIdentity.natural.point("18446744073709551615").num == .max)
+        #expect(PointIdentity.natural.point("007").uuid == PointIdentity.hashed.point("007").uuid)
+        #expect(PointIdentity.natural.point(uuid).uuid == uuid)
+        #expect(PointIdentity.uuid.point(uuid).uuid == uuid)
+        #expect(PointIdentity.uuid.point(uuid.uppercased()).uuid != uuid)
+        #expect(PointIdentity.hashed.point(uuid).uuid != uuid)
+    }
+
+    @Test(
+        arguments: [
+            [3, -4, 0], [1e30, 2e30, -3e30], [1e-30, 2e-30, 3e-30], [1e30, 1e-30, 0], [0, 0, 0], [0.1, 0.2, 0.3],
+            [.greatestFiniteMagnitude, .leastNonzeroMagnitude, -0.0],
+        ] as [[Float]])
+    func aVectorKeepsItsLengthUnderCosine(_ vector: [Float]) throws {
+        let back = try roundTrip(VectorRecord(id: "u", vector: vector), .cosine).vector
+        for (lhs, rhs) in zip(vector, back) { #expect(abs(lhs - rhs) <= 1e-6 * abs(lhs)) }
+    }
+
+    @Test func otherMetricsKeepEveryBit() throws {
+        let vector: [Float] = [.leastNonzeroMagnitude, -0.0, 0.1]
+        for metric in [Qdrant_Distance.dot, .euclid] {
+            let back = try roundTrip(VectorRecord(id: "u", vector: vector), metric).vector
+            #expect(back.map(\.bitPattern) == vector.map(\.bitPattern))
+        }
+    }
+
+    @Test(
+        arguments: [
+            nil, [:], ["__miniorm": ["id": "other"]], ["a": 1, "b": 1.0, "c": -0.0, "d": .int(.min)],
+            ["": nil, "a.b\"\\": []],
+            ["n": "\0", "l": [[], [[1]], nil, ["x": nil]]],
+        ] as [[String: PayloadValue]?])
+    func payloadsComeBackAsTheyWere(_ payload: [String: PayloadValue]?) throws {
+        let record = VectorRecord(id: "u", vector: [1, 0, 0], payload: payload)
+        #expect(try roundTrip(record, .dot) == record)
+    }
+
+    @Test func mirroredFieldsTellAnEmptyArrayFromNone() throws {
+        let record = VectorRecord(
+            id: "u", vector: [1, 0, 0], payload: ["e": [], "n": nil, "l": [["x"], "y"], "z": -0.0])
+        let fields = try PointEncoder(collection: collection(.dot)).point(record).payload
+        #expect(fields["n"] == nil)
+        #expect(fields["e"]?.listValue.values.count == 1)
+        #expect(fields["l"]?.listValue.values.map(\.stringValue) == ["", "y"])
+        #expect(fields["z"]?.doubleValue.sign == .plus)
+    }
+
+    @Test func aBarePortChecksVectorsAndIds() throws {
+        let encoder = PointEncoder(collection: try collection(.dot))
+        for (id, vector, code) in [
+            ("", [1, 0, 0], VectorStoreError.Code.invalidIdentifier), ("a\0", [1, 0, 0], .invalidIdentifier),
+            ("a", [1, 0], .invalidVector), ("a", [.nan, 0, 0], .invalidVector),
+        ] as [(String, [Float], VectorStoreError.Code)] {
+            do {
+                _ = try encoder.point(VectorRecord(id: id, vector: vector))
+                Issue.record("nothing was thrown")
+            } catch { #expect(error.code == code) }
+        }
+    }
+
+    @Test func repliesOfOlderServersAreRead() throws {
+        var answer = Qdrant_ScoredPoint()
+        answer.id.num = 7
+        answer.vectors.vector.data = [1, 2, 3]
+        let point = StoredPoint(answer)
+        #expect(point.recordID == "7")
+        #expect(point.recordVector == [1, 2, 3])
+        #expect(try point.recordPayload() == nil)
+    }
+
+    @Test(arguments: [
+        ("qdrant://localhost", "qdrant://localhost:6334"), ("qdrants://a.example:443/", "qdrants://a.example:443"),
+        ("QDRANT://[::1]:1", "qdrant://[::1]:1"),
+    ])
+    func addressesAreRead(_ text: String, _ address: String) throws {
+        #expect(try QdrantAddress(text).description == address)
+    }
+
+    @Test(arguments: [
+        "", "http://a", "qdrant://", "qdrant://a:0", "qdrant://a:65536", "qdrant://a:b", "qdrant://user:sesame@a",
+        "qdrant://a/?api_key=sesame", "qdrant://[::1", "qdrant://[::1]x",
+    ])
+    func anAddressThatIsNoneIsRefusedWithoutRepeatingIt(_ text: String) {
+        do {
+            _ = try QdrantAddress(text)
+            Issue.record("nothing was thrown")
+        } catch {
+            #expect(error.code == .invalidArgument)
+            #expect(!error.description.contains("sesame"))
+        }
+    }
+
+    @Test func aKeyNeverShows() async throws {
+        let store = try QdrantVectorStore(url: "qdrant://localhost:1", apiKey: "sesame")
+        var dumped = ""
+        dump(store, to: &dumped)
+        #expect(!dumped.contains("sesame"))
+        #expect(!"\(store) \(String(reflecting: store))".contains("sesame"))
+        await expect(.invalidArgument) { _ = try QdrantVectorStore(url: "qdrant://a", apiKey: "a\r\nb") }
+        try await store.close()
+    }
+}
+#endif

@@ -1,0 +1,43 @@
+# Qdrant's engine behind its gRPC interface; see qdrant_service.py for what that is and what it is not. To test against a
+# true server or cluster, set MINIORM_QDRANT_URL (and MINIORM_QDRANT_API_KEY): the same tests run there, except those that
+# need the service's faults and settings, which say so.
+qdrant_packages="qdrant-client==1.20.0 qdrant-edge-py==0.9.0"
+
+qdrant_install() {
+    local dir
+    # shellcheck disable=SC2086
+    venv $qdrant_packages >/dev/null
+    dir=$(service_dir)
+    [ -f "$dir/certificate.pem" ] && return
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key.pem" -out "$dir/certificate.pem" -days 3650 \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost >/dev/null 2>&1 || die "needs openssl"
+}
+
+qdrant_start() {
+    local dir
+    is_running qdrant && return
+    dir=$(service_dir)
+    # shellcheck disable=SC2086
+    spawn qdrant "$(venv $qdrant_packages)/bin/python" "$top/Tests/Services/qdrant_service.py" \
+        --port "$(port_of grpc new)" --control "$(port_of control new)" --tls-port "$(port_of tls new)" \
+        --certificate "$dir/certificate.pem" --key "$dir/key.pem" --data "$dir/data"
+    wait_ready qdrant grep -q ready "$dir/qdrant.log"
+}
+
+qdrant_stop() { stop_process qdrant; }
+
+qdrant_status() {
+    if is_running qdrant; then echo "qdrant: qdrant://127.0.0.1:$(port_of grpc)"; else echo "qdrant: stopped"; fi
+}
+
+qdrant_env() {
+    is_running qdrant || return 0
+    # shellcheck disable=SC2086
+    cat <<EOF
+export MINIORM_QDRANT_SERVICE=qdrant://127.0.0.1:$(port_of grpc)
+export MINIORM_QDRANT_SERVICE_CONTROL=http://127.0.0.1:$(port_of control)
+export MINIORM_QDRANT_SERVICE_TLS=qdrants://localhost:$(port_of tls)
+export MINIORM_QDRANT_SERVICE_CERTIFICATE=$(service_dir)/certificate.pem
+export MINIORM_QDRANT_SERVICE_PYTHON=$(venv $qdrant_packages)/bin/python
+EOF
+}
