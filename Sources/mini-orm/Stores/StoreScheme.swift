@@ -58,6 +58,7 @@ struct StoreScheme: Sendable {
         #endif
         #if Chroma
         all += [chroma, chromas]
+        #endif
         #if Qdrant
         all += [qdrant, qdrants]
         #endif
