@@ -1,5 +1,4 @@
 #if Faiss
-internal import Dispatch
 public import MiniORM
 internal import Synchronization
 
@@ -20,61 +19,56 @@ internal import Synchronization
 /// has returned, and there whole or not at all if it has not. One store at a time has a directory open. Records are held
 /// in memory too.
 public final class FaissVectorStore: VectorStorePort {
-    /// A collection's place, whether it was read from its files already or not.
-    private final class Slot: Sendable {
-        let collection: Mutex<FaissCollection?>
-        init(_ collection: FaissCollection?) { self.collection = Mutex(collection) }
-    }
-
-    private struct Catalogue {
-        var slots: [UTF8Key: Slot] = [:]
-        var directory: StoreDirectory?
-        var isClosed = false
-    }
-
-    private let catalogue: Mutex<Catalogue>
+    private let catalogue: FaissCatalogue
+    private let isClosed = Mutex(false)
     private let configuration: FaissConfiguration
     private let plan: IndexPlan
-    private let maintenance = DispatchQueue(label: "mini-orm.faiss.maintenance")
     private let isPersistent: Bool
 
     /// A store in memory.
     ///
     /// Throws ``VectorStoreError/Code/invalidArgument`` for a configuration that is out of range.
-    public convenience init(configuration: FaissConfiguration = FaissConfiguration()) throws(VectorStoreError) {
-        try self.init(configuration, nil)
+    public init(configuration: FaissConfiguration = FaissConfiguration()) throws(VectorStoreError) {
+        plan = try Self.plan(configuration)
+        self.configuration = configuration
+        isPersistent = false
+        catalogue = FaissCatalogue(configuration)
+        FaissThreads.setDefault()
     }
 
     /// A store in a directory, which is made if it is not there.
     ///
     /// Collections are read when they are first used. The index type may differ from the one they were written with.
-    /// Throws ``VectorStoreError/Code/unavailable`` while another store has the directory open.
-    public convenience init(
+    /// Stores of one process over the same directory share what is underneath, and have to have the same configuration.
+    /// Throws ``VectorStoreError/Code/unavailable`` while another process has the directory open.
+    public init(
         directory: String, configuration: FaissConfiguration = FaissConfiguration()
     ) throws(VectorStoreError) {
-        do throws(VectorStoreError) { try self.init(configuration, StoreDirectory(directory)) } catch {
+        plan = try Self.plan(configuration)
+        self.configuration = configuration
+        isPersistent = true
+        do throws(VectorStoreError) { catalogue = try FaissCatalogue.opening(directory, configuration) } catch {
             throw error.adding(store: Self.storeName)
         }
+        FaissThreads.setDefault()
     }
 
-    private init(_ configuration: FaissConfiguration, _ directory: StoreDirectory?) throws(VectorStoreError) {
+    deinit {
+        if !isClosed.withLock({ $0 }) { _ = catalogue.release() }
+    }
+
+    /// Checks a configuration.
+    private static func plan(_ configuration: FaissConfiguration) throws(VectorStoreError) -> IndexPlan {
         func check(_ isInRange: Bool, _ message: String) throws(VectorStoreError) {
-            guard isInRange else { throw VectorStoreError(.invalidArgument, message, store: Self.storeName) }
+            guard isInRange else { throw VectorStoreError(.invalidArgument, message, store: storeName) }
         }
         try check((1...1_000).contains(configuration.candidateFactor), "candidateFactor is between 1 and 1,000")
         try check(
             configuration.rebuildThreshold > 0 && configuration.rebuildThreshold <= 1,
             "rebuildThreshold is above 0 and at most 1")
-        do throws(VectorStoreError) { plan = try IndexPlan(configuration.index) } catch {
-            throw error.adding(store: Self.storeName)
+        do throws(VectorStoreError) { return try IndexPlan(configuration.index) } catch {
+            throw error.adding(store: storeName)
         }
-        self.configuration = configuration
-        isPersistent = directory != nil
-        var catalogue = Catalogue()
-        catalogue.directory = directory
-        for name in try directory?.collections() ?? [] { catalogue.slots[UTF8Key(name)] = Slot(nil) }
-        self.catalogue = Mutex(catalogue)
-        FaissThreads.setDefault()
     }
 
     private static let storeName = "faiss"
@@ -109,13 +103,17 @@ public final class FaissVectorStore: VectorStorePort {
 extension FaissVectorStore {
     private func place(_ directory: CollectionDirectory?, _ lock: OpenFile?) -> FaissCollection.Place {
         FaissCollection.Place(
-            configuration: configuration, directory: directory, lock: lock, maintenance: maintenance)
+            configuration: configuration, directory: directory, lock: lock, maintenance: catalogue.maintenance)
     }
 
-    private func open(_ name: String, _ slot: Slot, _ directory: StoreDirectory?) throws(VectorStoreError)
+    private func open(_ name: String, _ slot: FaissCatalogue.Slot, _ directory: StoreDirectory?)
+        throws(VectorStoreError)
         -> FaissCollection
     {
         try slot.collection.withLock { collection throws(VectorStoreError) in
+            guard !slot.isClosed.load(ordering: .relaxed) else {
+                throw VectorStoreError(.unavailable, "the store is closed")
+            }
             if let collection { return collection }
             guard let directory else { throw FaissCollection.dropped }
             let files = try directory.collection(name)
@@ -127,8 +125,7 @@ extension FaissVectorStore {
 
     /// The collection of a name; `nil` if there is none.
     private func lookUp(_ name: String) throws(VectorStoreError) -> FaissCollection? {
-        let (slot, directory) = try catalogue.withLock { catalogue throws(VectorStoreError) in
-            try Self.checkOpen(catalogue)
+        let (slot, directory) = try withContents { (catalogue) throws(VectorStoreError) in
             return (catalogue.slots[UTF8Key(name)], catalogue.directory)
         }
         guard let slot else { return nil }
@@ -147,15 +144,20 @@ extension FaissVectorStore {
         }
     }
 
-    private static func checkOpen(_ catalogue: Catalogue) throws(VectorStoreError) {
-        if catalogue.isClosed { throw VectorStoreError(.unavailable, "the store is closed") }
+    /// Works on the list of collections, unless the store is closed.
+    private func withContents<Value: Sendable>(
+        _ body: (inout FaissCatalogue.Contents) throws(VectorStoreError) -> Value
+    ) throws(VectorStoreError) -> Value {
+        guard !isClosed.withLock({ $0 }) else {
+            throw VectorStoreError(.unavailable, "the store is closed", store: name)
+        }
+        return try catalogue.contents.withLock { contents throws(VectorStoreError) in try body(&contents) }
     }
 
     /// Creates a collection.
     public func createCollection(_ request: CreateCollectionRequest) throws(VectorStoreError) {
         do throws(VectorStoreError) {
-            try catalogue.withLock { catalogue throws(VectorStoreError) in
-                try Self.checkOpen(catalogue)
+            try withContents { (catalogue) throws(VectorStoreError) in
                 try create(request, in: &catalogue)
             }
         } catch {
@@ -163,7 +165,9 @@ extension FaissVectorStore {
         }
     }
 
-    private func create(_ request: CreateCollectionRequest, in catalogue: inout Catalogue) throws(VectorStoreError) {
+    private func create(_ request: CreateCollectionRequest, in catalogue: inout FaissCatalogue.Contents)
+        throws(VectorStoreError)
+    {
         let wanted = request.collection
         guard FaissLimits.dimensions.contains(wanted.dimension) else {
             throw VectorStoreError(
@@ -181,7 +185,7 @@ extension FaissVectorStore {
             } else {
                 collection = try FaissCollection(creating: wanted, plan, place(nil, nil))
             }
-            catalogue.slots[UTF8Key(wanted.name)] = Slot(collection)
+            catalogue.slots[UTF8Key(wanted.name)] = FaissCatalogue.Slot(collection)
             return
         }
         if request.mode == .create {
@@ -210,8 +214,7 @@ extension FaissVectorStore {
 
     /// The names of the collections.
     public func listCollections() throws(VectorStoreError) -> [String] {
-        try catalogue.withLock { catalogue throws(VectorStoreError) in
-            try Self.checkOpen(catalogue)
+        try withContents { (catalogue) throws(VectorStoreError) in
             return catalogue.slots.keys.sorted().map(\.string)
         }
     }
@@ -219,8 +222,7 @@ extension FaissVectorStore {
     /// Drops a collection with its files, also one whose files are damaged.
     public func dropCollection(_ name: String) throws(VectorStoreError) {
         do throws(VectorStoreError) {
-            try catalogue.withLock { catalogue throws(VectorStoreError) in
-                try Self.checkOpen(catalogue)
+            try withContents { (catalogue) throws(VectorStoreError) in
                 guard let slot = catalogue.slots[UTF8Key(name)] else { throw FaissCollection.dropped }
                 let directory = catalogue.directory
                 try slot.collection.withLock { collection throws(VectorStoreError) in
@@ -237,27 +239,38 @@ extension FaissVectorStore {
         }
     }
 
-    /// Waits for what is done in the background, saves indexes and releases the directory. Later calls throw
+    /// Waits for what is done in the background, saves indexes and releases the directory, if no other store of this
+    /// process shares it. Later calls throw
     /// ``VectorStoreError/Code/unavailable``; a second close does nothing.
     public func close() throws(VectorStoreError) {
-        let slots = catalogue.withLock { catalogue in
-            defer {
-                catalogue.slots = [:]
-                catalogue.isClosed = true
-                catalogue.directory = nil
-            }
-            return catalogue.slots.values.map { $0 }
+        let wasClosed = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return isClosed
         }
+        guard !wasClosed, catalogue.release() else { return }
+        let (slots, directory) = catalogue.contents.withLock { contents in
+            defer { contents = FaissCatalogue.Contents() }
+            return (Array(contents.slots.values), contents.directory)
+        }
+        // Calls under way may still hold a collection: what is closed here writes no more, so the lock can go.
+        defer { directory?.lock.unlock() }
+        var failure: VectorStoreError?
         for slot in slots {
-            guard let collection = slot.collection.withLock({ $0 }) else { continue }
-            try collection.close()
+            do throws(VectorStoreError) {
+                try slot.collection.withLock { collection throws(VectorStoreError) in
+                    slot.isClosed.store(true, ordering: .relaxed)
+                    try collection?.close()
+                }
+            } catch {
+                failure = failure ?? error.adding(store: name)
+            }
         }
+        if let failure { throw failure }
     }
 
     /// Waits until no index is being built or saved in the background, so that every query after it has its index.
     public func waitForIndexes() throws(VectorStoreError) {
-        let slots = try catalogue.withLock { catalogue throws(VectorStoreError) in
-            try Self.checkOpen(catalogue)
+        let slots = try withContents { (catalogue) throws(VectorStoreError) in
             return Array(catalogue.slots.values)
         }
         for slot in slots { slot.collection.withLock { $0 }?.finishMaintenance() }

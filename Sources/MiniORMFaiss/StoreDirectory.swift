@@ -7,17 +7,12 @@ struct StoreDirectory: Sendable {
     /// Held by this store, and by its collections as long as they can write.
     let lock: OpenFile
 
-    /// Opens a directory, made if it is not there. Throws ``VectorStoreError/Code/unavailable`` while another store has
-    /// it open, in this process or another one.
+    /// Opens a directory. Throws ``VectorStoreError/Code/unavailable`` while another process has it open.
     init(_ path: String) throws(VectorStoreError) {
-        guard !path.isEmpty, !path.utf8.contains(0) else {
-            throw VectorStoreError(.invalidArgument, "a directory's path is not empty and holds no NUL")
-        }
         self.path = path
-        try Files.makeDirectories(path)
         lock = try OpenFile(writing: path + "/lock")
         guard lock.lock() else {
-            throw VectorStoreError(.unavailable, "another store has the directory open; close that one first")
+            throw VectorStoreError(.unavailable, "another process has the directory open; end that one first")
         }
         // What an interrupted drop or create left behind.
         for name in try Files.names(in: path) where name.hasPrefix("dropped-") || name.hasPrefix("draft-") {

@@ -11,7 +11,7 @@ public import MiniORM
 /// A collection is a table with the columns `id`, `embedding` and `payload`; its name is `table` or `schema.table`. The
 /// store opens connections as they are needed, keeps them, and replaces those that break. Its calls block their thread;
 /// ``AsyncVectorRepository`` runs them on threads of their own. Filters become SQL whole. Answers are exact as long as
-/// the collection has no approximate index; see ``createIndex(_:on:concurrently:timeout:progress:)``.
+/// the collection has no approximate index; see ``createIndex(_:_:concurrently:timeout:progress:)``.
 public final class PgVectorStore: VectorStorePort {
     let operations: PgOperations
 

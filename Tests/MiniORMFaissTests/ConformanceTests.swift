@@ -1,7 +1,6 @@
 #if Faiss
 import MiniORM
 import MiniORMConformance
-import Synchronization
 import Testing
 
 @testable import MiniORMFaiss
@@ -34,8 +33,6 @@ import Testing
 private final class FaissHarness: ConformanceHarness {
     private let configuration: FaissConfiguration
     private let directory: TemporaryDirectory?
-    private let opened = Mutex<FaissVectorStore?>(nil)
-
     init(configuration: FaissConfiguration, isPersistent: Bool) {
         self.configuration = configuration
         directory = isPersistent ? TemporaryDirectory() : nil
@@ -45,22 +42,18 @@ private final class FaissHarness: ConformanceHarness {
     var minimumRecall: Double { 0.85 }
 
     func makeStore() async throws -> ConformanceStore {
-        let store: FaissVectorStore
         if let directory {
-            store = try FaissVectorStore(directory: directory.path, configuration: configuration)
-        } else {
-            store = try FaissVectorStore(configuration: configuration)
+            return .blocking(try FaissVectorStore(directory: directory.path, configuration: configuration))
         }
-        opened.withLock { $0 = store }
-        return .blocking(store)
+        return .blocking(try FaissVectorStore(configuration: configuration))
     }
 
     func reopen(_ store: ConformanceStore) async throws -> ConformanceStore? {
-        guard directory != nil else { return nil }
-        try opened.withLock { $0 }?.close()
-        return try await makeStore()
+        directory == nil ? nil : try await makeStore()
     }
 
-    func cleanUp(_ store: ConformanceStore) async throws { try opened.withLock { $0 }?.close() }
+    func cleanUp(_ store: ConformanceStore) async throws {
+        if case .blocking(let store) = store { try store.close() }
+    }
 }
 #endif

@@ -61,15 +61,33 @@ import Testing
         #expect(try again.all("kept-l2").isEmpty)
     }
 
-    @Test func `one store at a time has a directory, and a closed one answers no more`() throws {
+    @Test func `stores of a process share a directory, and a closed one answers no more`() throws {
         let store = try open()
-        expect(.unavailable) { _ = try open() }
+        expect(.unavailable) { _ = try open(.sq8) }
         try store.make("one", 3)
+        let second = try open()
+        try second.put("one", [VectorRecord(id: "a", vector: [1, 2, 3])])
+        #expect(try store.count(CountRequest(collection: "one")) == 1)
         try store.close()
         try store.close()
         expect(.unavailable) { _ = try store.listCollections() }
         expect(.unavailable) { try store.put("one", []) }
-        #expect(try open().listCollections() == ["one"])
+        #expect(try second.count(CountRequest(collection: "one")) == 1)
+        try second.close()
+        let third = try open(.sq8)
+        #expect(try third.listCollections() == ["one"])
+        #expect(try third.count(CountRequest(collection: "one")) == 1)
+    }
+
+    @Test func `a store that is let go without a close lets go of the directory`() throws {
+        for index in [FaissIndexType.flat, .sq8, .flat] {
+            let store = try open(index)
+            try store.make("let-go", 3, mode: .ensure)
+            try store.put("let-go", [VectorRecord(id: "a", vector: [1, 2, 3])])
+            try store.make("dropped", 3)
+            try store.dropCollection("dropped")
+        }
+        #expect(try open(.sq8).all("let-go").count == 1)
     }
 
     @Test func `names stay apart on a file system that knows no case and no normal forms, and are no paths`() throws {

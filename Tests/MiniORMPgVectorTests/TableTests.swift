@@ -72,6 +72,26 @@ import Testing
         try store.execute("drop table \(table)")
     }
 
+    /// Large calls copy new records in, and insert where some are there; both mean the same.
+    @Test(arguments: Server.both)
+    func largeUpsertsKeepEveryRecordAsItIs(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let repository = try VectorRepository(store, "large", dimension: 3, metric: .l2, overwrite: true)
+        let payloads: [[String: PayloadValue]?] = [nil, [:], ["a": "x\0y"], ["b": 1.0, "c": [nil, ["d": -0.0]]]]
+        func records(_ numbers: Range<Int>, _ value: Float) -> [VectorRecord] {
+            numbers.map { VectorRecord(id: "é\($0)", vector: [Float($0), value, 0.1], payload: payloads[$0 % 4]) }
+        }
+        func sorted(_ records: [VectorRecord]) -> [VectorRecord] { records.sorted { UTF8Key($0.id) < UTF8Key($1.id) } }
+        let first = records(0..<3000, 1)
+        try repository.upsert(first)
+        #expect(try repository.fetch() == sorted(first))
+        let second = records(2500..<6000, 2)
+        try repository.upsert(second)
+        #expect(try repository.fetch() == sorted(first.prefix(2500) + second))
+        try repository.dropCollection()
+    }
+
     @Test(arguments: Server.both)
     func vectorsAndSQLShareATransaction(_ server: Server) async throws {
         let store = try server.store()

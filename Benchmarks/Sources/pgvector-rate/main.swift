@@ -38,10 +38,13 @@ let queries = try rows(folder + "/queries.npy", dimension: dimension)
 let lines = try String(contentsOfFile: folder + "/records.jsonl", encoding: .utf8).split(separator: "\n")
 let records = try zip(lines, vectors).map { line, vector in
     let value = try PayloadValue(json: String(line))
-    guard let members = value.objectValue, let id = members["id"]?.stringValue else { fatalError("no id in \(line)") }
+    guard let members = value.objectValue, let id = members["id"]?.stringValue else {
+        throw VectorStoreError(.invalidArgument, "a line of records.jsonl has no id")
+    }
     return VectorRecord(id: id, vector: vector, payload: members["payload"]?.objectValue)
 }
 let store = try PgVectorStore(address)
+// The comparison asks for `new` first, which makes the collection.
 let words = try VectorRepository(store, "bench_ours", dimension: dimension, autoCreate: false)
 let concurrent = try await AsyncVectorRepository(
     OffloadedVectorStore(store, threads: 8), "bench_ours", dimension: dimension, autoCreate: false)

@@ -44,7 +44,6 @@ final class ConnectionPool: Sendable {
     /// Takes a connection back; one that is broken or in the middle of something is closed.
     func giveBack(_ connection: PostgresConnection) {
         if !connection.isBroken, !connection.isInTransaction {
-            connection.idleSince = .now
             state.withLock { state in if !state.isClosed { state.idle.append(connection) } }
         }
         freePlace()
@@ -63,9 +62,6 @@ final class ConnectionPool: Sendable {
         for waiter in waiting { waiter.signal.signal() }
         _ = idle
     }
-
-    /// How many connections are idle and in use.
-    var counts: (idle: Int, inUse: Int) { state.withLock { ($0.idle.count, $0.inUse) } }
 
     private func takePlace(_ limit: CallLimit) throws(VectorStoreError) {
         let waiter = Waiter()

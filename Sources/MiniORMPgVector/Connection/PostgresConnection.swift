@@ -25,8 +25,6 @@ final class PostgresConnection: @unchecked Sendable {
     private var settings: [String: String] = [:]
     /// Whether the connection must not be used again.
     private(set) var isBroken = false
-    /// When the pool last took it back.
-    var idleSince = ContinuousClock.now
 
     private init(_ connection: OpaquePointer) { self.connection = connection }
 
@@ -88,9 +86,6 @@ final class PostgresConnection: @unchecked Sendable {
         let status = PQtransactionStatus(connection)
         return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE
     }
-
-    /// The version of the server: 160014 for 16.14.
-    var serverVersion: Int { Int(PQserverVersion(connection)) }
 
     /// Looks, without a round trip, whether the server has gone.
     func checkHealth() {
@@ -154,7 +149,7 @@ final class PostgresConnection: @unchecked Sendable {
         return try finish(limit)
     }
 
-    /// Runs a script that copies rows in: `copy ... from stdin` stands in it once.
+    /// Runs a `copy ... from stdin`. `rows` fills a buffer, and says whether there are more.
     @discardableResult
     func copy(
         _ sql: String, limit: CallLimit, rows: (inout [UInt8]) -> Bool
@@ -164,7 +159,7 @@ final class PostgresConnection: @unchecked Sendable {
             let result = PostgresResult(pointer)
             if result.isCopyIn { break }
             if let error = result.error {
-                while try nextResult(limit, afterEnd: false).map({ PQclear($0) }) != nil {}
+                while let rest = try nextResult(limit, afterEnd: false) { PQclear(rest) }
                 throw error.asStoreError
             }
         }

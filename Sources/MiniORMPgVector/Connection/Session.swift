@@ -82,8 +82,6 @@ final class Session: Sendable {
 
     func close() { if case .pool(let pool) = place { pool.close() } }
 
-    var pool: ConnectionPool? { if case .pool(let pool) = place { pool } else { nil } }
-
     /// Runs statements on a connection, within the deadline.
     ///
     /// - Parameters:
