@@ -6,7 +6,11 @@ import MiniORMQdrant
 /// Seconds of this process on all its threads, in user and in kernel mode.
 func cpu() -> Double {
     var usage = rusage()
+    #if canImport(Glibc)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    #else
     getrusage(RUSAGE_SELF, &usage)
+    #endif
     func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
     return seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
@@ -22,19 +26,22 @@ struct SplitMix {
     }
 }
 
+func vectors(_ count: Int, _ dimension: Int, seed: UInt64) -> [[Float]] {
+    var random = SplitMix(state: seed)
+    return (0..<count).map { _ in (0..<dimension).map { _ in random.float() } }
+}
+
 let dimension = 384
 let count = 20_000
 let queries = 1_000
-var random = SplitMix(state: 1)
-func vector() -> [Float] { (0..<dimension).map { _ in random.float() } }
-let records = (0..<count).map { number in
+let records = vectors(count, dimension, seed: 1).enumerated().map { number, vector in
     VectorRecord(
-        id: "record-\(number)", vector: vector(),
+        id: "record-\(number)", vector: vector,
         payload: [
             "pos": "verb", "links": .int(Int64(number % 10)), "definition": "a definition of some forty characters",
         ])
 }
-let wanted = (0..<queries).map { _ in vector() }
+let wanted = vectors(queries, dimension, seed: 2)
 
 let store = try QdrantVectorStore(url: CommandLine.arguments[1])
 let repository = try await AsyncVectorRepository(store, "benchmark-ours", dimension: dimension, overwrite: true)
