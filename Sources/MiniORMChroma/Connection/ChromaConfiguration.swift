@@ -37,9 +37,9 @@ public struct ChromaConfiguration: Sendable {
     public var isExact = false
     /// What of a payload the server can filter by, in collections that this store creates.
     public var indexedFields = ChromaIndexedFields.scalars
-    /// How thoroughly the server's index is searched, in collections that this store creates (HNSW's `ef_search`,
-    /// Chroma's default is 100).
-    public var efSearch: Int?
+    /// How thoroughly the server's index is searched, in collections that this store creates (HNSW's `ef_search`;
+    /// `nil` is Chroma's default, 100). 200 found 99.9 % of the ten nearest of 20,000 sentences, 100 found 99.2 %.
+    public var efSearch: Int? = 200
     /// How thoroughly the index is built, in collections that this store creates (HNSW's `ef_construction`, Chroma's
     /// default is 100).
     public var efConstruction: Int?
