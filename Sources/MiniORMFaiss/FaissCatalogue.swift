@@ -16,6 +16,8 @@ final class FaissCatalogue: Sendable {
     /// A collection's place, whether it was read from its files already or not.
     final class Slot: Sendable {
         let collection: Mutex<FaissCollection?>
+        /// Changed under the collection's lock; a closed slot opens nothing any more.
+        let isClosed = Atomic(false)
         init(_ collection: FaissCollection?) { self.collection = Mutex(collection) }
     }
 

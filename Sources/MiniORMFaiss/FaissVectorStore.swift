@@ -111,6 +111,9 @@ extension FaissVectorStore {
         -> FaissCollection
     {
         try slot.collection.withLock { collection throws(VectorStoreError) in
+            guard !slot.isClosed.load(ordering: .relaxed) else {
+                throw VectorStoreError(.unavailable, "the store is closed")
+            }
             if let collection { return collection }
             guard let directory else { throw FaissCollection.dropped }
             let files = try directory.collection(name)
@@ -245,13 +248,20 @@ extension FaissVectorStore {
             return isClosed
         }
         guard !wasClosed, catalogue.release() else { return }
-        let slots = catalogue.contents.withLock { contents in
+        let (slots, directory) = catalogue.contents.withLock { contents in
             defer { contents = FaissCatalogue.Contents() }
-            return Array(contents.slots.values)
+            return (Array(contents.slots.values), contents.directory)
         }
+        // Calls under way may still hold a collection: what is closed here writes no more, so the lock can go.
+        defer { directory?.lock.unlock() }
         var failure: VectorStoreError?
         for slot in slots {
-            do throws(VectorStoreError) { try slot.collection.withLock { $0 }?.close() } catch {
+            do throws(VectorStoreError) {
+                try slot.collection.withLock { collection throws(VectorStoreError) in
+                    slot.isClosed.store(true, ordering: .relaxed)
+                    try collection?.close()
+                }
+            } catch {
                 failure = failure ?? error.adding(store: name)
             }
         }

@@ -34,6 +34,9 @@ final class OpenFile: Sendable {
     /// Keeps other processes, and other stores of this one, from a lock on the same file. `false` if one has it.
     func lock() -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
 
+    /// Lets go of the lock, whoever has the file still.
+    func unlock() { _ = flock(descriptor, LOCK_UN) }
+
     var size: Int {
         get throws(VectorStoreError) {
             let end = lseek(descriptor, 0, SEEK_END)

@@ -79,6 +79,17 @@ import Testing
         #expect(try third.count(CountRequest(collection: "one")) == 1)
     }
 
+    @Test func `a store that is let go without a close lets go of the directory`() throws {
+        for index in [FaissIndexType.flat, .sq8, .flat] {
+            let store = try open(index)
+            try store.make("let-go", 3, mode: .ensure)
+            try store.put("let-go", [VectorRecord(id: "a", vector: [1, 2, 3])])
+            try store.make("dropped", 3)
+            try store.dropCollection("dropped")
+        }
+        #expect(try open(.sq8).all("let-go").count == 1)
+    }
+
     @Test func `names stay apart on a file system that knows no case and no normal forms, and are no paths`() throws {
         let names = [
             "abc", "ABC", "aBc", "..", ".", "a/b", "a\\b", "é", "e\u{301}", "con", "a b", "=61bc", "=", "collection-",

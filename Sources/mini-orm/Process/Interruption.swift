@@ -9,6 +9,17 @@ internal import Glibc
 internal import Musl
 #endif
 
+// Written once, before there is a handler that reads it.
+nonisolated(unsafe) private var signalPipe: Int32 = -1
+
+/// The handler of a signal. It does what a handler may do: it writes a byte.
+private func noteSignal(_ number: Int32) {
+    let error = errno
+    var byte = UInt8(truncatingIfNeeded: number)
+    _ = write(signalPipe, &byte, 1)
+    errno = error
+}
+
 /// What Ctrl-C (and SIGTERM) does: it never leaves a half-written file, and a command that asks for it ends in order.
 ///
 /// Without more the process removes its temporary files and exits with 128 and the signal's number (130 for Ctrl-C).
@@ -25,28 +36,37 @@ enum Interruption {
 
     private static let state = Mutex(State())
     // Only kept alive: written by `install`, which runs once and before everything else.
-    nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
+    nonisolated(unsafe) private static var source: (any DispatchSourceRead)?
 
     /// Starts to listen, and lets writes to closed pipes fail instead of ending the process.
     static func install() {
         _ = signal(SIGPIPE, SIG_IGN)
-        var ends: [Int32] = [-1, -1]
-        _ = pipe(&ends)
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        let wake = (read: ends[0], write: ends[1])
+        let wake = makePipe()
         state.withLock { $0.wake = wake }
-        let queue = DispatchQueue(label: "mini-orm.signals")
+        // Signals go through a pipe, which keeps those that come before anybody listens.
+        let signals = makePipe()
+        signalPipe = signals.write
+        let source = DispatchSource.makeReadSource(
+            fileDescriptor: signals.read, queue: DispatchQueue(label: "mini-orm.signals"))
+        source.setEventHandler {
+            var number: UInt8 = 0
+            if read(signals.read, &number, 1) == 1 { received(Int32(number)) }
+        }
+        source.activate()
+        self.source = source
         for number in [SIGINT, SIGTERM, SIGHUP] {
             // A signal that was ignored from outside (nohup) stays so.
             var present = sigaction()
             _ = sigaction(number, nil, &present)
-            if isIgnored(present) { continue }
-            _ = signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler { received(number) }
-            source.activate()
-            sources.append(source)
+            if !isIgnored(present) { _ = signal(number, noteSignal) }
         }
+    }
+
+    private static func makePipe() -> (read: Int32, write: Int32) {
+        var ends: [Int32] = [-1, -1]
+        _ = pipe(&ends)
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        return (ends[0], ends[1])
     }
 
     private static func isIgnored(_ action: sigaction) -> Bool {
