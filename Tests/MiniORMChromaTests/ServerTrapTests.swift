@@ -61,7 +61,9 @@ struct ServerTrapTests {
     @Test("very short and very long vectors keep their cosine and come back")
     func extremes() async throws {
         let records = try await open(try ChromaServer.store(), "extreme")
-        let vectors: [[Float]] = [[3e38, 3e38, 3e38], [1e-30, 2e-30, 0], [0x1p-133, 0, 0], [0, 0, 0], [-5, 2, 1e-3]]
+        let vectors: [[Float]] = [
+            [3e38, 3e38, 3e38], [1e-30, 2e-30, 0], [0x1p-133, 0, 0], [0, 0, 0], [-5, 2, 1e-3],
+        ]
         try await records.upsert(vectors.enumerated().map { VectorRecord(id: "\($0)", vector: $1) })
         let found = try await records.fetch()
         for (record, vector) in zip(found, vectors) {
