@@ -11,9 +11,12 @@ final class InMemoryCollection: Sendable {
     /// Where each record is in the published snapshot. Locked while a snapshot is published, so that both agree.
     private let locations: Mutex<[UTF8Key: RowLocation]>
     private let published: Mutex<CollectionSnapshot>
+    /// What readers know of the payloads' fields.
+    let fields: FieldIndexes
 
     init(_ description: CollectionDescription) {
         self.description = description
+        fields = FieldIndexes(FieldIndexes.Limits(width: rowWidth(dimension: description.dimension)))
         writer = Mutex(0)
         locations = Mutex([:])
         published = Mutex(CollectionSnapshot())
@@ -22,6 +25,7 @@ final class InMemoryCollection: Sendable {
     /// A collection of full chunks; `nil` if an id is there twice.
     init?(_ description: CollectionDescription, chunks: [RowChunk]) {
         self.description = description
+        fields = FieldIndexes(FieldIndexes.Limits(width: rowWidth(dimension: description.dimension)))
         var snapshot = CollectionSnapshot()
         var locations: [UTF8Key: RowLocation] = [:]
         locations.reserveCapacity(chunks.reduce(0) { $0 + $1.count })
@@ -111,8 +115,7 @@ final class InMemoryCollection: Sendable {
             var next = snapshot
             // Before the locations are locked: a filter takes its time, and nobody else writes.
             var found: [(UTF8Key, RowLocation)] = []
-            next.forEachRow { part, row in
-                guard filter.matches(part.chunk.payload(row)) else { return }
+            select(filter, in: next).forEachMatch { part, row in
                 found.append((UTF8Key(part.chunk.id(row)), RowLocation(serial: part.serial, row: UInt32(row))))
             }
             publish(&next) { next, locations in
