@@ -58,6 +58,9 @@ extension ExactSearch {
         let part = snapshot.parts[position]
         let selected = selection.rows(of: position)
         if part.count == part.dead.count || selected?.count == 0 { return }
+        if let selected, RowSelection.isFew(selected.count, of: part.count) {
+            return pick(snapshot, position, selected, queries, &best)
+        }
         let rowsPerBlock = max(16, min(256, (1 << 16) / queries.width / 16 * 16))
         let queriesPerBlock = min(Self.queriesPerBlock, queries.count)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsPerBlock * queriesPerBlock) { measures in

@@ -1,5 +1,5 @@
 /// The index of a field over some consecutive rows of a chunk. Never changed: where rows have come, it is built anew.
-struct FieldSegment: Sendable {
+final class FieldSegment: Sendable {
     /// The most rows of a segment; a multiple of 64 that 16 bits can number.
     static let capacity = 4096
     /// The elements of arrays are indexed while they take at most so many bytes a row.
@@ -37,7 +37,7 @@ struct FieldSegment: Sendable {
         self.values = values.finish(isUnique: true)
         let indexed = hasArrays ? elements.finish(isUnique: false) : nil
         self.elements = indexed.flatMap { $0.bytes <= rows.count * Self.elementBytes ? $0 : nil }
-        bytes = MemoryLayout<Self>.size + (self.values?.bytes ?? 0) + (self.elements?.bytes ?? 0)
+        bytes = MemoryLayout<ValueIndex>.size * 2 + (self.values?.bytes ?? 0) + (self.elements?.bytes ?? 0)
     }
 
     /// Marks the rows that pass a test, and those that may.

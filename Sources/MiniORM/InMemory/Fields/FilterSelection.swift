@@ -47,12 +47,9 @@ struct FilterSelection: Sendable {
         case few
     }
 
-    /// Scoring a row on its own costs some times what it costs in a scan.
-    private static let rowsPerCandidate = 24
-
     var way: Way {
         if candidateCount == snapshot.liveCount { return .everything }
-        return candidateCount <= snapshot.liveCount / Self.rowsPerCandidate ? .few : .bitmap
+        return RowSelection.isFew(candidateCount, of: snapshot.liveCount) ? .few : .bitmap
     }
 
     /// The candidates.
