@@ -10,7 +10,7 @@ extension InMemoryVectorStore {
     /// Indexes are kept up to date by those who filter, a few microseconds a record that was added; writers do nothing
     /// for them. They are not part of a saved store: declare them again after opening.
     ///
-    /// Takes about a sixth of a microsecond a record and field. Memory for a field: 3 bytes a record, and about 20 for
+    /// Takes about half a microsecond a record and field. Memory for a field: 3 bytes a record, and about 20 for
     /// each distinct value of a number or text; for arrays at most 64 a record more.
     ///
     /// - Parameters:
