@@ -7,10 +7,13 @@ public struct WordNet: Sendable {
     /// Where they are: the directory that `WORDNET_DATA` names.
     public static let directory = ProcessInfo.processInfo.environment["WORDNET_DATA"]
 
+    /// Every synset, with a vector of 384 dimensions.
     public let records: [VectorRecord]
+    /// 500 vectors to look for.
     public let queries: [[Float]]
     private let truth: PayloadValue
 
+    /// Reads all of it.
     public init() throws {
         let directory = try #require(Self.directory)
         func read(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: directory + "/" + name)) }
