@@ -12,7 +12,7 @@ struct ExactSearch: Sendable {
     private static let worthSharing = 1 << 20
     private static let queriesPerBlock = 16
     /// So many rows that are not selected are measured with those around them.
-    private static let gapToBridge = 3
+    private static let gapToBridge = 16
 
     /// The best rows for each query, of those that are selected and match the options' filter.
     func search(

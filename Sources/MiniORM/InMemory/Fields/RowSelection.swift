@@ -20,5 +20,5 @@ struct RowSelection: Sendable {
     }
 
     /// Whether rows are so few that it is quicker to measure each on its own than to scan past the others.
-    static func isFew(_ selected: Int, of rows: Int) -> Bool { selected <= rows / 12 }
+    static func isFew(_ selected: Int, of rows: Int) -> Bool { selected <= rows / 3 }
 }
