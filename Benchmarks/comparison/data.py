@@ -94,8 +94,9 @@ class Data:
                     continue
                 block = np.asarray(rows[numbers], np.float64)
                 for metric, both in scores(queries, block).items():
-                    all_scores = np.hstack([best[metric][0], both])
-                    all_ids = np.hstack([best[metric][1], np.broadcast_to(numbers, both.shape)])
+                    kept = np.argpartition(-both, min(TRUE_ANSWERS, both.shape[1]) - 1, axis=1)[:, :TRUE_ANSWERS]
+                    all_scores = np.hstack([best[metric][0], np.take_along_axis(both, kept, 1)])
+                    all_ids = np.hstack([best[metric][1], numbers[kept]])
                     order = np.argsort(-all_scores, axis=1, kind="stable")[:, :TRUE_ANSWERS]
                     best[metric] = (
                         np.take_along_axis(all_scores, order, 1),
