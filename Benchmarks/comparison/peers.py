@@ -241,10 +241,10 @@ class LanceFlat(Peer):
 class LanceIndexed(LanceFlat):
     """LanceDB IVF_HNSW_SQ"""
 
-    knob, values, index = "nprobes", (1, 2, 4, 8, 16), "IVF_HNSW_SQ"
+    knob, values, index = "ef", (20, 40, 80, 160, 320), "IVF_HNSW_SQ"
 
     def refined(self, asked):
-        return asked.nprobes(self.knob_value).ef(64).refine_factor(4)
+        return asked.ef(self.knob_value).refine_factor(2)
 
 
 class QdrantExact(Peer):
@@ -412,14 +412,10 @@ class FaissIvf(FaissHnsw):
         import faiss
 
         lists = max(64, int(3 * len(self.rows) ** 0.5))
-        index = faiss.IndexIVFFlat(
-            faiss.IndexFlatIP(self.rows.shape[1]), self.rows.shape[1], lists, faiss.METRIC_INNER_PRODUCT
-        )
+        self.quantizer = faiss.IndexFlatIP(self.rows.shape[1])
+        index = faiss.IndexIVFFlat(self.quantizer, self.rows.shape[1], lists, faiss.METRIC_INNER_PRODUCT)
         index.train(self.rows[:: max(1, len(self.rows) // (lists * 50))])
         index.add(self.rows)
-        # The quantizer is part of the index from here on; Python must not free it first.
-        index.own_fields = True
-        index.quantizer.this.disown()
         return index
 
     def tune(self, value):
@@ -433,6 +429,7 @@ class Chroma(Peer):
 
     def load(self):
         import chromadb
+        from chromadb.api.shared_system_client import SharedSystemClient
 
         settings = chromadb.Settings(anonymized_telemetry=False)
 
@@ -449,13 +446,22 @@ class Chroma(Peer):
                     metadatas=[{"bucket": int(self.buckets[i])} for i in numbers],
                 )
 
+        def open():
+            # An index in memory keeps the setting that it was loaded with.
+            SharedSystemClient.clear_system_cache()
+            self.collection = chromadb.PersistentClient(str(self.folder), settings).get_collection(
+                "rows", embedding_function=None
+            )
+
         self.kept(make)
-        self.client = chromadb.PersistentClient(str(self.folder), settings)
-        self.collection = self.client.get_collection("rows", embedding_function=None)
+        self.open = open
         self.condition = None
+        self.open()
+        self.tune(100)
 
     def tune(self, value):
         self.collection.modify(configuration={"hnsw": {"ef_search": value}})
+        self.open()
 
     def where(self, filter):
         field, operator, value = filter.split()
