@@ -331,11 +331,13 @@ class Comparison:
     def bandwidth(self):
         ours = self.ours()
         for threads in sorted({1, self.cores}):
-            reply = ours.call("memory", size=180_724_224, threads=threads, count=7)
-            read, copy, new = (reply["bytes"] / seconds / 1e9 for seconds in reply["seconds"])
+            # Several times, as the system does not always have large pages to give.
+            replies = [ours.call("memory", size=180_724_224, threads=threads, count=5) for _ in range(4)]
+            best = [min(reply["seconds"][place] for reply in replies) for place in range(3)]
+            read, copy, new = (replies[0]["bytes"] / seconds / 1e9 for seconds in best)
             line = (
                 f"memory, {threads} thread{'s' if threads > 1 else ''}: read {read:.1f} GB/s, copied {copy:.1f} GB/s, "
-                f"copied into new memory {new:.1f} GB/s (best of 7)"
+                f"copied into new memory {new:.1f} GB/s (best of 20)"
             )
             say(line)
             self.report.machine.append(line)
