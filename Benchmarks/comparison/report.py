@@ -36,9 +36,10 @@ class Report:
         changed = ", with changes" if git("status", "--porcelain", "-uno") else ""
         yield "# Comparison with other engines"
         yield ""
-        yield f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, commit {git('rev-parse', '--short', 'HEAD')}"
-        yield f"{changed[2:] and '(' + changed[2:] + ')'}" if changed else ""
-        yield f"`Benchmarks/compare {' '.join(self.arguments)}`".replace(" `", "`")
+        commit = git("rev-parse", "--short", "HEAD")
+        yield f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit}{changed}"
+        yield ""
+        yield f"`Benchmarks/compare {' '.join(self.arguments)}`"
         yield ""
         for line in [processor(), f"{os.cpu_count()} cores; {platform.system()} {platform.machine()}", *self.machine]:
             yield f"- {line}"
@@ -76,15 +77,17 @@ def processor():
         return platform.processor() or "unknown processor"
 
 
+LOWEST_RECALL = 0.8
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
 
 
 def plot(title, ours, curves):
     """Queries a second (logarithmic) over recall. `ours` is one point's speed at recall 1; `curves` are
-    {peer: [(recall, queries a second)]}."""
+    {peer: [(recall, queries a second)]}. Points of low recall are in the table only."""
     width, height, left, right, top, bottom = 860, 520, 80, 230, 50, 60
+    low = LOWEST_RECALL
+    curves = {name: [point for point in curve if point[0] >= low] for name, curve in curves.items()}
     points = [point for curve in curves.values() for point in curve] + [(1, ours)]
-    low = min(0.9, math.floor(min(recall for recall, _ in points) * 20) / 20)
     slow = 10 ** math.floor(math.log10(min(speed for _, speed in points)))
     fast = 10 ** math.ceil(math.log10(max(speed for _, speed in points)))
 
@@ -135,8 +138,9 @@ def plot(title, ours, curves):
 
     for colour, (name, curve) in zip(COLOURS * 3, curves.items()):
         curve = sorted(curve)
-        path = "L".join(f"{x(recall):.1f} {y(speed):.1f}" for recall, speed in curve)
-        out.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        if curve:
+            path = "L".join(f"{x(recall):.1f} {y(speed):.1f}" for recall, speed in curve)
+            out.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         out += [dot(x(recall), y(speed), colour) for recall, speed in curve]
         entry(colour, name, dot)
     out.append(f'<path d="M{left} {y(ours):.1f}H{width - right}" stroke="#d62728" stroke-dasharray="5 4"/>')

@@ -407,6 +407,8 @@ def main():
     shown = [a for a in (arguments.quick and "--quick", arguments.cases and f"--cases '{arguments.cases}'") if a]
     report = Report(HERE.parent / "results", HERE.parent.parent, [*shown, f"--rounds {arguments.rounds}"])
     report.failures += [f"{name} was not installed" for name in arguments.missing]
+    # A shell's background job would ignore an interrupt otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
     try:
