@@ -45,6 +45,7 @@ private final class FileStore: Sendable {
     var opened: OpenStore {
         var opened = OpenStore(store)
         opened.commit = { try await self.save() }
+        opened.file = System.resolved(path)
         return opened
     }
 
