@@ -5,7 +5,7 @@ import MiniORMPgVector
 import Testing
 
 /// The contract's section 6, on real servers that really fail.
-@Suite(.serialized) struct FaultTests {
+@Suite(.serialized, .dropsSchemas) struct FaultTests {
     private static let table = "\(Server.schema).faults"
 
     private func records(_ count: Int) -> [VectorRecord] {
