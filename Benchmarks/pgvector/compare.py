@@ -5,8 +5,8 @@
     (cd Benchmarks && swift build -c release --traits PgVector --product pgvector-rate)
     python3 Benchmarks/pgvector/compare.py FOLDER [ROUNDS [PARTS]]
 
-FOLDER has vectors.npy (float32, 384 columns), records.jsonl (id and payload a line), queries.npy and truth.json. Rows of
-the table are printed as they are measured; PARTS, `write,exact,hnsw` as a whole, chooses some of them.
+FOLDER has vectors.npy (float32, 384 columns), records.jsonl (id and payload a line), queries.npy and truth.json. PARTS,
+`write,exact,hnsw` as a whole, chooses what is measured.
 """
 
 import asyncio
@@ -199,7 +199,8 @@ else:
             many[name].append(len(part) / timed(lambda: body(part)))
     for name in variants:
         show(f"upsert that changes every row / {name}, rows/s", changed, many[name], "", True)
-    show("upsert of equal rows / executemany in a transaction, rows/s", same, many["executemany in a transaction"], "", True)
+    many = many["executemany in a transaction"]
+    show("upsert of equal rows / executemany in a transaction, rows/s", same, many, "", True)
     pairs = [(count / ask("scan")["seconds"], count / timed(read_all)) for _ in range(rounds)]
     show("every record, by pages / server cursor, rows/s", [a for a, _ in pairs], [b for _, b in pairs], "", True)
     # What the upserts changed, as it was.

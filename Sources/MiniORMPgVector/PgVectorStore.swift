@@ -62,9 +62,9 @@ public final class PgVectorStore: VectorStorePort {
     public func count(_ request: CountRequest) throws(VectorStoreError) -> Int { try operations.count(request) }
     /// A page in the order of ids, found by the primary key after the last id of the page before.
     ///
-    /// A cursor costs the server the same, and would hold a connection of the pool and a transaction open for as long as
-    /// the caller takes, which keeps vacuum from all tables. So pages see what is written between them: a record that is
-    /// there throughout is read once, one that comes or goes meanwhile may be read or not.
+    /// A cursor costs the server the same, and would hold a connection of the pool and a transaction open for as long
+    /// as the caller takes, which keeps vacuum from all tables. So pages see what is written between them: a record
+    /// that is there throughout is read once, one that comes or goes meanwhile may be read or not.
     public func scan(_ request: ScanRequest) throws(VectorStoreError) -> ScanPage { try operations.scan(request) }
     /// What a collection is, as the database has it now.
     public func describeCollection(_ name: String) throws(VectorStoreError) -> CollectionDescription? {

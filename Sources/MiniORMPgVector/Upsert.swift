@@ -123,8 +123,8 @@ struct Upsert {
                 return next < records.count
             }
         } catch {
-            // Another writer was quicker with one of the ids; or the table has policies on its rows, which a copy cannot
-            // keep.
+            // Another writer was quicker with one of the ids; or the table has policies on its rows, which a copy
+            // cannot keep.
             let isRefused = ["23505", "0A000"].contains(error.postgres?.sqlState)
             guard isRefused, !connection.isBroken else { throw error }
             try connection.script("rollback to savepoint mini_orm_copy", limit: limit)
@@ -162,8 +162,8 @@ struct Upsert {
         """
     }
 
-    /// Leaves rows alone that are the same already, byte for byte. Not in a table of the caller's own, where an update may
-    /// do more than it says.
+    /// Leaves rows alone that are the same already, byte for byte. Not in a table of the caller's own, where an update
+    /// may do more than it says.
     private var difference: String {
         func image(_ row: String) -> String { "(row(\(row).\(table.vector), \(row).\(table.payload))::record)" }
         return "where \(image("present")) operator(pg_catalog.*<>) \(image("excluded"))"

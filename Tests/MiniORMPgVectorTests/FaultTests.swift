@@ -22,8 +22,8 @@ import Testing
         #expect(process.terminationStatus == 0)
     }
 
-    /// Waits until a statement of the store waits for a lock, seen from another connection. The statement's task may need
-    /// the thread meanwhile.
+    /// Waits until a statement of the store waits for a lock, seen from another connection. The statement's task may
+    /// need the thread meanwhile.
     private func untilBlocked(_ observer: PgVectorStore) async throws {
         let sql = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%faults%'"
         while try observer.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
