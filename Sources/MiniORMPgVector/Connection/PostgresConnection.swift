@@ -119,15 +119,25 @@ final class PostgresConnection: @unchecked Sendable {
         return try finish(limit)
     }
 
-    /// Runs one statement for each set of parameters, all sent before the first answer is awaited.
+    /// Runs one statement for each set of parameters, without awaiting an answer before the next is sent: a set is made
+    /// while the server works on those before it.
     ///
     /// Without a transaction around it, they are one transaction.
     func runPipelined(
-        _ sql: String, _ sets: [PostgresParameters], limit: CallLimit
+        _ sql: String, limit: CallLimit, next: () -> PostgresParameters?
     ) throws(VectorStoreError) -> [PostgresResult] {
         let name = try statement(sql, limit: limit)
         guard PQenterPipelineMode(connection) == 1 else { throw lost() }
-        for parameters in sets { try send(sql, name, parameters, textResults: false) }
+        var unsent = 0
+        while let parameters = next() {
+            try send(sql, name, parameters, textResults: false)
+            unsent += parameters.bytes.count
+            // Small ones travel together.
+            if unsent > 1 << 16 {
+                try flush(limit)
+                unsent = 0
+            }
+        }
         guard PQpipelineSync(connection) == 1 else { throw lost() }
         var results: [PostgresResult] = []
         var failure: PostgresError?
