@@ -50,6 +50,8 @@ let package = Package(
                     name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport",
                     condition: .when(traits: ["Qdrant"])
                 ),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Qdrant"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Qdrant"])),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
             ],
             exclude: ["Generated/qdrant.proto"],
