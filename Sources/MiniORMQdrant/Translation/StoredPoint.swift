@@ -244,8 +244,8 @@ extension StoredPoint.Kept {
 
     private static func payload(_ text: UnsafeRawBufferPointer) -> StoredPoint.Payload {
         do throws(VectorStoreError) {
-            let members = try JSONReader.read(text.assumingMemoryBound(to: UInt8.self)) {
-                (reader) throws(VectorStoreError) in try reader.object()
+            guard case .object(let members) = try PayloadValue(json: text.assumingMemoryBound(to: UInt8.self)) else {
+                throw VectorStoreError(.payloadDecoding, "not an object", store: QdrantVectorStore.name)
             }
             return .members(members)
         } catch { return .unreadable(error) }

@@ -19,6 +19,8 @@ final class QdrantConnection: Sendable {
     private let metadata: Metadata
     private let transport: Transport
     private let executor: EventLoopExecutor
+    private let callOptions: CallOptions
+    private let deadlines: CallDeadlines<Transport.Bytes>
     private let isClosed = Atomic<Bool>(false)
 
     init(
@@ -43,6 +45,12 @@ final class QdrantConnection: Sendable {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let executor = EventLoopExecutor(loop)
         self.executor = executor
+        deadlines = CallDeadlines(loop)
+        var call = CallOptions.defaults
+        call.waitForReady = false
+        call.maxResponseMessageBytes = options.maximumReplyBytes
+        call.maxRequestMessageBytes = options.maximumReplyBytes
+        callOptions = call
         do {
             let transport = try Transport(
                 target: .dns(host: address.host, port: address.port), transportSecurity: security,
@@ -119,31 +127,33 @@ final class QdrantConnection: Sendable {
     private func send(
         _ method: MethodDescriptor, _ request: Transport.Bytes, within time: Duration
     ) async throws -> Transport.Bytes {
-        let limit = Limit(max(time, .milliseconds(1)))
-        let exchange = Task(executorPreference: executor) { [transport, executor, metadata, options] in
-            let timer = executor.loop.scheduleTask(in: limit.time) { limit.pass() }
-            defer { timer.cancel() }
+        let (seconds, attoseconds) = max(time, .milliseconds(1)).components
+        // A hundred years are as good as forever, and do not overflow.
+        let nanoseconds = min(seconds, 3_155_760_000) * 1_000_000_000 + attoseconds / 1_000_000_000
+        let exchange = Task(executorPreference: executor) { [transport, metadata, callOptions] in
             var metadata = metadata
-            metadata.addString(limit.header, forKey: "grpc-timeout")
-            var call = CallOptions.defaults
-            call.waitForReady = false
-            call.maxResponseMessageBytes = options.maximumReplyBytes
-            call.maxRequestMessageBytes = options.maximumReplyBytes
-            return try await transport.withStream(descriptor: method, options: call) { [metadata] stream, _ in
+            metadata.addString(Self.timeout(nanoseconds), forKey: "grpc-timeout")
+            return try await transport.withStream(descriptor: method, options: callOptions) { [metadata] stream, _ in
                 try await Self.exchange(metadata, request, over: stream)
             }
         }
-        limit.cancels(exchange)
-        do {
-            return try await withTaskCancellationHandler {
-                try await exchange.value
-            } onCancel: {
-                exchange.cancel()
-            }
-        } catch {
-            guard limit.isPassed else { throw error }
+        let number = deadlines.watch(exchange, until: .now() + .nanoseconds(nanoseconds))
+        let outcome = await withTaskCancellationHandler {
+            await exchange.result
+        } onCancel: {
+            exchange.cancel()
+        }
+        let isInTime = deadlines.end(number)
+        if case .failure(let error) = outcome, !isInTime {
             throw RPCError(code: .deadlineExceeded, message: "the deadline passed", cause: error)
         }
+        return try outcome.get()
+    }
+
+    /// A time for the server: at most eight digits and a unit.
+    private static func timeout(_ nanoseconds: Int64) -> String {
+        let milliseconds = max(1, nanoseconds / 1_000_000)
+        return milliseconds < 100_000_000 ? "\(milliseconds)m" : "\(min(99_999_999, milliseconds / 1_000))S"
     }
 
     private static func exchange(
@@ -171,42 +181,6 @@ final class QdrantConnection: Sendable {
         }
         try Task.checkCancellation()
         throw RPCError(code: .unavailable, message: "the server ended the call without a status")
-    }
-}
-
-/// How long a call may take: cancels its task when the time has passed.
-private final class Limit: Sendable {
-    let time: TimeAmount
-    private let state = Mutex<(isPassed: Bool, task: Task<HTTP2ClientTransport.Posix.Bytes, any Error>?)>((false, nil))
-
-    init(_ time: Duration) {
-        let (seconds, attoseconds) = time.components
-        // A hundred years are as good as forever, and do not overflow.
-        self.time = .nanoseconds(min(seconds, 3_155_760_000) * 1_000_000_000 + attoseconds / 1_000_000_000)
-    }
-
-    /// For the server: at most eight digits and a unit.
-    var header: String {
-        let milliseconds = time.nanoseconds / 1_000_000
-        return milliseconds < 100_000_000 ? "\(max(1, milliseconds))m" : "\(min(99_999_999, milliseconds / 1_000))S"
-    }
-
-    var isPassed: Bool { state.withLock(\.isPassed) }
-
-    func cancels(_ task: Task<HTTP2ClientTransport.Posix.Bytes, any Error>) {
-        let isLate = state.withLock { state in
-            state.task = task
-            return state.isPassed
-        }
-        if isLate { task.cancel() }
-    }
-
-    func pass() {
-        let task = state.withLock { state in
-            state.isPassed = true
-            return state.task
-        }
-        task?.cancel()
     }
 }
 

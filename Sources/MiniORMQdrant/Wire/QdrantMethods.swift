@@ -56,7 +56,8 @@ enum QdrantMethods {
     static let get = QdrantMethod<Qdrant_GetPoints, [StoredPoint]>("Points", "Get") { reader in
         try StoredPoint.list(1, .retrieved, reader)
     }
-    static let scroll = QdrantMethod<Qdrant_ScrollPoints, ScrolledPoints>("Points", "Scroll", decode: ScrolledPoints.init)
+    static let scroll = QdrantMethod<Qdrant_ScrollPoints, ScrolledPoints>(
+        "Points", "Scroll", decode: ScrolledPoints.init)
     static let query = QdrantMethod<Qdrant_QueryPoints, [StoredPoint]>("Points", "Query") { reader in
         try StoredPoint.list(1, .scored, reader)
     }
