@@ -93,6 +93,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["Chroma"])),
             ],
             swiftSettings: settings
