@@ -16,6 +16,8 @@ struct CollectionSnapshot: Sendable {
 
     var parts: [Part] = []
     var liveCount = 0
+    /// The last entry of the log whose rows are in the snapshot.
+    var sequence: UInt64 = 0
 
     /// The position of the part with a serial number.
     func position(of serial: UInt32) -> Int? {
@@ -43,8 +45,16 @@ struct RowLocation: Sendable, Hashable {
 
 /// A set of rows of a chunk.
 struct RowSet: Sendable {
-    private var words: [UInt64] = []
+    private(set) var words: [UInt64] = []
     private(set) var count = 0
+
+    init() {}
+
+    /// A set by its bits.
+    init(words: [UInt64]) {
+        self.words = words
+        count = words.reduce(0) { $0 + $1.nonzeroBitCount }
+    }
 
     func contains(_ row: Int) -> Bool {
         row >> 6 < words.count && words[row >> 6] & (1 << UInt64(row & 63)) != 0
@@ -55,5 +65,31 @@ struct RowSet: Sendable {
         let bit: UInt64 = 1 << UInt64(row & 63)
         if words[row >> 6] & bit == 0 { count += 1 }
         words[row >> 6] |= bit
+    }
+}
+
+// Chunks that stay in files.
+extension CollectionSnapshot {
+    /// Throws where the use of a chunk has shown that its file is damaged.
+    func checkIntact() throws(VectorStoreError) {
+        for part in parts { try part.chunk.checkIntact() }
+    }
+}
+
+extension RowChunk {
+    /// Throws where a use has shown that the chunk's file is damaged.
+    func checkIntact() throws(VectorStoreError) {
+        guard let stored, stored.isDamaged else { return }
+        throw Self.damaged(stored.chunk.file)
+    }
+
+    /// Whether all of it is what was written; reads it where nobody has.
+    var isIntact: Bool { stored.map { stored in StoredChunk.Section.allCases.allSatisfy { stored.isIntact($0) } } ?? true }
+
+    /// The error of a data file that is not what was written.
+    static func damaged(_ file: UInt64) -> VectorStoreError {
+        VectorStoreError(
+            .corruptedStorage,
+            "data file \(file) of the directory is damaged; InMemoryVectorStore.recover(at:to:) saves what can be saved")
     }
 }

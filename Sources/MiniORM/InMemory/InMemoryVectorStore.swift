@@ -21,20 +21,31 @@ internal import Synchronization
 /// Memory: `4 * dimension` bytes a record, rounded up to 64, about 100 more for id and bookkeeping, and the payload.
 /// Records that are replaced or deleted give theirs back when they are an eighth of a chunk.
 public final class InMemoryVectorStore: VectorStorePort {
-    let collections: Mutex<[UTF8Key: InMemoryCollection]>
+    let catalogue: Catalogue
+    /// What makes the collections last; `nil` for a store that is in memory alone.
+    let storage: StorageDirectory?
     private let search: ExactSearch
 
-    /// An empty store.
+    /// An empty store, in memory alone.
     ///
     /// - Parameter threads: How many threads work on a large query, at least 1; `nil` for one a core.
     public init(threads: Int? = nil) {
-        collections = Mutex([:])
+        catalogue = Catalogue()
+        storage = nil
         search = ExactSearch(threads: ScanThreads(threads))
     }
 
-    /// A store of these collections.
+    /// A store of these collections, in memory alone.
     init(_ opened: [UTF8Key: InMemoryCollection], threads: Int?) {
-        collections = Mutex(opened)
+        catalogue = Catalogue(opened)
+        storage = nil
+        search = ExactSearch(threads: ScanThreads(threads))
+    }
+
+    /// A store of the collections of a directory.
+    init(_ storage: StorageDirectory, threads: Int?) {
+        catalogue = storage.catalogue
+        self.storage = storage
         search = ExactSearch(threads: ScanThreads(threads))
     }
 
@@ -51,7 +62,8 @@ public final class InMemoryVectorStore: VectorStorePort {
         capabilities.isExact = true
         capabilities.isUpsertAtomic = true
         capabilities.maximumDimension = Self.maximumDimension
-        capabilities.nativeOperations = .all.subtracting(.close)
+        capabilities.isPersistent = storage != nil
+        capabilities.nativeOperations = storage != nil ? .all : .all.subtracting(.close)
         return capabilities
     }
 
@@ -61,7 +73,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     }
 
     private func collection(_ name: String) throws(VectorStoreError) -> InMemoryCollection {
-        guard let collection = collections.withLock({ $0[UTF8Key(name)] }) else {
+        guard let collection = catalogue[name] else {
             throw error(.collectionNotFound, "there is no such collection", name)
         }
         return collection
@@ -73,28 +85,19 @@ public final class InMemoryVectorStore: VectorStorePort {
         guard (1...Self.maximumDimension).contains(wanted.dimension) else {
             throw error(.invalidArgument, "a dimension is between 1 and \(Self.maximumDimension)", wanted.name)
         }
-        try collections.withLock { collections throws(VectorStoreError) in
-            if let present = collections[UTF8Key(wanted.name)]?.description, request.mode != .overwrite {
-                guard request.mode == .ensure else {
-                    throw error(.collectionAlreadyExists, "the collection is there already", wanted.name)
-                }
-                guard present.dimension == wanted.dimension, present.metric == wanted.metric else {
-                    throw error(
-                        .collectionMismatch,
-                        "the collection has dimension \(present.dimension) and metric \(present.metric)", wanted.name)
-                }
-                return
-            }
-            collections[UTF8Key(wanted.name)] = InMemoryCollection(wanted)
-        }
+        try storage?.prepareToCreate(request, catalogue)
+        try catalogue.create(request, storage)
+        storage?.noteWrite()
     }
 
     /// Inserts records, or replaces them whole: all or, if one is not valid, none.
     public func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
         let collection = try collection(request.collection)
+        try storage?.prepareToWrite()
         do { try collection.upsert(request.records) } catch {
             throw error.adding(collection: request.collection)
         }
+        storage?.noteWrite()
     }
 
     /// The records nearest to a vector, best first, ties by id.
@@ -119,22 +122,39 @@ public final class InMemoryVectorStore: VectorStorePort {
                 description.name)
         }
         let queries = PreparedQueries(vectors, metric: description.metric, dimension: description.dimension)
-        return search.search(collection.snapshot, queries, options)
+        let snapshot = collection.snapshot
+        let answers = search.search(snapshot, queries, options)
+        try intact(snapshot, description.name)
+        return answers
+    }
+
+    /// Throws where what was read is in a file that is damaged.
+    private func intact(_ snapshot: CollectionSnapshot, _ collection: String) throws(VectorStoreError) {
+        do throws(VectorStoreError) { try snapshot.checkIntact() } catch { throw error.adding(collection: collection) }
     }
 
     /// Records by id, all of one moment; every record for `nil`.
     public func fetch(_ request: FetchRequest) throws(VectorStoreError) -> [VectorRecord] {
-        try collection(request.collection).fetch(request.ids)
+        let collection = try collection(request.collection)
+        do { return try collection.fetch(request.ids) } catch { throw error.adding(collection: request.collection) }
     }
 
     /// Deletes records by id, and says how many there were.
     public func delete(_ request: DeleteRequest) throws(VectorStoreError) -> Int {
-        try collection(request.collection).delete(request.ids)
+        let collection = try collection(request.collection)
+        try storage?.prepareToWrite()
+        defer { storage?.noteWrite() }
+        do { return try collection.delete(request.ids) } catch { throw error.adding(collection: request.collection) }
     }
 
     /// Deletes the records that match, and says how many there were.
     public func deleteMatching(_ request: DeleteMatchingRequest) throws(VectorStoreError) -> Int {
-        try collection(request.collection).delete(matching: request.filter)
+        let collection = try collection(request.collection)
+        try storage?.prepareToWrite()
+        defer { storage?.noteWrite() }
+        do { return try collection.delete(matching: request.filter) } catch {
+            throw error.adding(collection: request.collection)
+        }
     }
 
     /// The number of records that match; at no cost without a filter.
@@ -145,6 +165,7 @@ public final class InMemoryVectorStore: VectorStorePort {
         snapshot.forEachRow { part, row in
             if filter.matches(part.chunk.payload(row)) { count += 1 }
         }
+        try intact(snapshot, request.collection)
         return count
     }
 
@@ -178,6 +199,7 @@ public final class InMemoryVectorStore: VectorStorePort {
                 }
                 // Only now, so that there is no empty page after the last record.
                 if records.count >= max(1, request.pageSize) {
+                    try intact(position.snapshot, request.collection)
                     return ScanPage(records: records, next: ScanCursor(position))
                 }
                 records.append(part.chunk.record(row))
@@ -186,24 +208,25 @@ public final class InMemoryVectorStore: VectorStorePort {
             position.part += 1
             position.row = 0
         }
+        try intact(position.snapshot, request.collection)
         return ScanPage(records: records, next: nil)
     }
 
     /// What a collection is, or `nil` if there is none of that name.
     public func describeCollection(_ name: String) throws(VectorStoreError) -> CollectionDescription? {
-        collections.withLock { $0[UTF8Key(name)]?.description }
+        catalogue[name]?.description
     }
 
     /// The names of all collections, ordered by their UTF-8 bytes.
     public func listCollections() throws(VectorStoreError) -> [String] {
-        collections.withLock { $0.keys.sorted().map(\.string) }
+        catalogue.collections.withLock { $0.keys.sorted().map(\.string) }
     }
 
     /// Drops a collection with its data. Queries that run finish on the data they see.
     public func dropCollection(_ name: String) throws(VectorStoreError) {
-        guard collections.withLock({ $0.removeValue(forKey: UTF8Key(name)) }) != nil else {
-            throw error(.collectionNotFound, "there is no such collection", name)
-        }
+        if catalogue[name] != nil { try storage?.prepareToWrite() }
+        try catalogue.drop(name, storage)
+        storage?.noteWrite()
     }
 
     /// The whole filter, here, for the records that would otherwise be among the answers.
