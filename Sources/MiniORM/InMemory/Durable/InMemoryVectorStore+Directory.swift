@@ -35,12 +35,12 @@ extension InMemoryVectorStore {
     public convenience init(
         at directory: String, durability: Durability = Durability(), readOnly: Bool = false, threads: Int? = nil
     ) throws(VectorStoreError) {
-        try self.init(at: directory, durability, readOnly: readOnly, threads: threads, SystemFiles())
+        try self.init(at: directory, on: SystemFiles(), durability: durability, readOnly: readOnly, threads: threads)
     }
 
     convenience init(
-        at directory: String, _ durability: Durability = Durability(), readOnly: Bool = false, threads: Int? = 1,
-        _ layer: any FileLayer
+        at directory: String, on layer: any FileLayer, durability: Durability = Durability(), readOnly: Bool = false,
+        threads: Int? = nil
     ) throws(VectorStoreError) {
         guard !directory.isEmpty, !directory.utf8.contains(0) else {
             throw VectorStoreError(.invalidArgument, "a path is not empty and holds no NUL", store: "memory")
