@@ -18,6 +18,8 @@ final class InMemoryCollection: Sendable {
     private let areIdsChecked: Atomic<Bool>
     private let log: WriteLog?
     private let queue = WriteQueue<Job>()
+    /// What readers know of the payloads' fields.
+    let fields: FieldIndexes
 
     /// A collection.
     ///
@@ -30,6 +32,7 @@ final class InMemoryCollection: Sendable {
         ids: IdIndex? = nil, nextSerial: UInt32 = 0, log: WriteLog? = nil
     ) {
         self.description = description
+        fields = FieldIndexes(FieldIndexes.Limits(width: rowWidth(dimension: description.dimension)))
         self.key = key
         self.log = log
         writer = Mutex(nextSerial)
@@ -191,9 +194,7 @@ extension InMemoryCollection {
             // Before the ids are locked: a filter takes its time, and nobody else writes.
             var found: [String] = []
             let snapshot = snapshot
-            snapshot.forEachRow { part, row in
-                if filter.matches(part.chunk.payload(row)) { found.append(part.chunk.id(row)) }
-            }
+            select(filter, in: snapshot).forEachMatch { part, row in found.append(part.chunk.id(row)) }
             try snapshot.checkIntact()
             if found.isEmpty { return 0 }
             return try write([.delete(found)], &serial) { () throws(VectorStoreError) in
