@@ -158,7 +158,9 @@ final class SimulatedDisk: FileLayer {
     func makeDirectory(_ path: String) throws(VectorStoreError) {}
 
     func names(in directory: String) throws(VectorStoreError) -> [String]? {
-        state.withLock { $0.names.keys.map { String($0.dropFirst(directory.count + 1)) } }
+        state.withLock { state in
+            state.names.keys.filter { $0.hasPrefix(directory + "/") }.map { String($0.dropFirst(directory.count + 1)) }
+        }
     }
 
     func open(_ path: String, isNew: Bool) throws(VectorStoreError) -> any LayeredFile {
