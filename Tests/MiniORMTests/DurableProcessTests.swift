@@ -12,7 +12,7 @@ import Testing
 
     private static var helper: URL {
         get throws {
-            let places = [CommandLine.arguments.first, Bundle.main.executablePath, Bundle.main.bundlePath]
+            let places: [String?] = [CommandLine.arguments.first, Bundle.main.executablePath, Bundle.main.bundlePath]
             let beside = places.compactMap { $0 }.map {
                 URL(fileURLWithPath: $0).deletingLastPathComponent().appendingPathComponent("StoreCrashHelper")
             }
