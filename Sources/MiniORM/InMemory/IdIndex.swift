@@ -13,6 +13,14 @@ struct IdIndex: Sendable {
         self.runs = runs
     }
 
+    /// The tables in files without the one in memory; `nil` if there is none.
+    var withRunsAlone: IdIndex? { runs.isEmpty ? nil : IdIndex(hash, runs: runs) }
+
+    /// Throws where a table in a file is damaged; reads them at the first time.
+    func checkRuns() throws(VectorStoreError) {
+        for run in runs where !run.isIntact() { throw RowChunk.damaged(run.stored.file) }
+    }
+
     /// Makes room for so many more rows.
     mutating func reserve(_ rows: Int) { table.reserve(table.count + rows) }
 

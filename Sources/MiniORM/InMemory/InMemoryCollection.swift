@@ -14,8 +14,6 @@ final class InMemoryCollection: Sendable {
     /// Where each record is in the published snapshot. Locked while a snapshot is published, so that both agree.
     private let ids: Mutex<IdIndex>
     private let published: Mutex<CollectionSnapshot>
-    /// Whether every id that is in a file has been found to be what was written.
-    private let areIdsChecked: Atomic<Bool>
     private let log: WriteLog?
     private let queue = WriteQueue<Job>()
     /// What readers know of the payloads' fields.
@@ -38,7 +36,6 @@ final class InMemoryCollection: Sendable {
         writer = Mutex(nextSerial)
         self.ids = Mutex(ids ?? IdIndex(IdHash(seed: .random(in: 0...UInt64.max))))
         published = Mutex(snapshot)
-        areIdsChecked = Atomic(!snapshot.parts.contains { $0.chunk.stored != nil })
     }
 
     /// A collection of full chunks; `nil` if an id is there twice.
@@ -75,10 +72,12 @@ final class InMemoryCollection: Sendable {
             try snapshot.checkIntact()
             return records
         }
-        try checkIds()
-        let (found, snapshot) = self.ids.withLock { index in
+        let (found, snapshot) = try self.ids.withLock { index throws(VectorStoreError) in
             let snapshot = self.snapshot
-            return (ids.compactMap { index.find($0, in: snapshot) }, snapshot)
+            try index.checkRuns()
+            let found = ids.compactMap { index.find($0, in: snapshot) }
+            try snapshot.checkIdentities()
+            return (found, snapshot)
         }
         for location in found {
             guard let position = snapshot.position(of: location.serial) else { continue }
@@ -89,15 +88,19 @@ final class InMemoryCollection: Sendable {
         return records
     }
 
-    /// Reads all ids that are in files, once, so that none is missed because its bytes are damaged.
-    private func checkIds() throws(VectorStoreError) {
-        if areIdsChecked.load(ordering: .relaxed) { return }
-        for run in ids.withLock({ $0.runs }) where !run.isIntact() { throw RowChunk.damaged(run.stored.file) }
-        for part in snapshot.parts {
-            guard let stored = part.chunk.stored, !stored.isIntact(.identities) else { continue }
-            throw RowChunk.damaged(stored.chunk.file)
+    /// Looks up the ids of changes in the tables of files, so that damage shows before anything is written.
+    private func checkIds(_ changes: [Change]) throws(VectorStoreError) {
+        let runs = ids.withLock { $0.withRunsAlone }
+        guard let runs else { return }
+        try runs.checkRuns()
+        let snapshot = snapshot
+        for change in changes {
+            switch change {
+            case .upsert(let records, _): for record in records { _ = runs.find(record.id, in: snapshot) }
+            case .delete(let ids): for id in ids { _ = runs.find(id, in: snapshot) }
+            }
         }
-        areIdsChecked.store(true, ordering: .relaxed)
+        try snapshot.checkIdentities()
     }
 }
 
@@ -216,7 +219,7 @@ extension InMemoryCollection {
     private func write(
         _ changes: [Change], _ serial: inout UInt32, _ record: () throws(VectorStoreError) -> UInt64
     ) throws(VectorStoreError) -> [Int] {
-        try checkIds()
+        try checkIds(changes)
         var next = snapshot
         // All memory first, then the log: nothing can fail after that.
         let rows = changes.reduce(0) { count, change in

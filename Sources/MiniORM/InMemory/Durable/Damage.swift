@@ -4,6 +4,14 @@ extension CollectionSnapshot {
     func checkIntact() throws(VectorStoreError) {
         for part in parts { try part.chunk.checkIntact() }
     }
+
+    /// Throws where a use of ids has shown that they are damaged, so that one may have been missed.
+    func checkIdentities() throws(VectorStoreError) {
+        for part in parts {
+            guard let stored = part.chunk.stored, stored.isKnownDamaged(.identities) else { continue }
+            throw RowChunk.damaged(stored.chunk.file)
+        }
+    }
 }
 
 extension RowChunk {

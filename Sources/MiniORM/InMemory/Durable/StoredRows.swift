@@ -72,8 +72,13 @@ final class StoredRows: Sendable {
         UInt64(littleEndian: mapping.bytes.loadUnaligned(fromByteOffset: offsets.lowerBound + row * 8, as: UInt64.self))
     }
 
-    /// Whether a use has shown that a section is not what was written.
+    /// Whether a use has shown that some section is not what was written.
     var isDamaged: Bool { found.load(ordering: .acquiring) >= 16 }
+
+    /// Whether a use has shown that a section is not what was written.
+    func isKnownDamaged(_ section: StoredChunk.Section) -> Bool {
+        found.load(ordering: .acquiring) & Self.damaged(section) != 0
+    }
 
     /// The bytes of an id; none of one that is damaged.
     private func idBytes(_ row: Int) -> UnsafeRawBufferPointer {
