@@ -80,8 +80,12 @@ let package = Package(
         ),
         .target(name: "TestSupport", dependencies: ["MiniORM"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        // A process that the tests of crashes kill.
+        .executableTarget(
+            name: "StoreCrashHelper", dependencies: ["MiniORM"], path: "Tests/StoreCrashHelper", swiftSettings: settings
+        ),
         .testTarget(
-            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance", "TestSupport"],
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance", "StoreCrashHelper", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),

@@ -20,6 +20,7 @@ let package = Package(
         .target(name: "CStreamRate"),
         .executableTarget(
             name: "scan-rate", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
+        .executableTarget(name: "store-rate", dependencies: [.product(name: "MiniORM", package: "mini-orm")]),
         .executableTarget(
             name: "compare-ours", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
         .executableTarget(

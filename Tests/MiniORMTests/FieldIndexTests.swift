@@ -135,7 +135,7 @@ import Testing
             #expect(collection.selectAsIs(filter, in: second).count == 2000)
         }
         // All of the chunks of the first snapshot go; the index forgets them.
-        #expect(collection.delete(matching: .field("n") <= 8) == 18_000)
+        #expect(try collection.delete(matching: .field("n") <= 8) == 18_000)
         #expect(collection.select(.field("n") == 1, in: first).count == 7)
         #expect(collection.select(.field("n") == 9, in: collection.snapshot).count == 2000)
         let live = Set(collection.snapshot.parts.map(\.serial))

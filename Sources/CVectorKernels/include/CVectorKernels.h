@@ -70,6 +70,10 @@ uint32_t cvk_crc32c(uint32_t crc, const void *bytes, size_t count);
 /// The same without special instructions, to test the other.
 uint32_t cvk_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
 
+/// A number for bytes that is spread evenly over 64 bits. Who does not know the seed cannot choose bytes that share one;
+/// it is not for secrets. The same everywhere, so that it may be stored.
+uint64_t cvk_hash(uint64_t seed, const void *bytes, size_t count);
+
 /// The order of bytes: negative, zero or positive.
 static inline int cvk_compare_bytes(const void *lhs, const void *rhs, size_t count) {
     return count == 0 ? 0 : memcmp(lhs, rhs, count);

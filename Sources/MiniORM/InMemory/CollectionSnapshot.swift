@@ -16,6 +16,8 @@ struct CollectionSnapshot: Sendable {
 
     var parts: [Part] = []
     var liveCount = 0
+    /// The last entry of the log whose rows are in the snapshot.
+    var sequence: UInt64 = 0
 
     /// The position of the part with a serial number.
     func position(of serial: UInt32) -> Int? {

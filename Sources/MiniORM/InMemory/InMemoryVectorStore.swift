@@ -26,20 +26,31 @@ internal import Synchronization
 /// indexes that nobody asked for, at most a 32nd of the vectors (32 bytes a record where that is more, 1 MB in all).
 /// Records that are replaced or deleted give theirs back when they are an eighth of a chunk.
 public final class InMemoryVectorStore: VectorStorePort {
-    let collections: Mutex<[UTF8Key: InMemoryCollection]>
+    let catalogue: Catalogue
+    /// What makes the collections last; `nil` for a store that is in memory alone.
+    let storage: StorageDirectory?
     private let search: ExactSearch
 
-    /// An empty store.
+    /// An empty store, in memory alone.
     ///
     /// - Parameter threads: How many threads work on a large query, at least 1; `nil` for one a core.
     public init(threads: Int? = nil) {
-        collections = Mutex([:])
+        catalogue = Catalogue()
+        storage = nil
         search = ExactSearch(threads: ScanThreads(threads))
     }
 
-    /// A store of these collections.
+    /// A store of these collections, in memory alone.
     init(_ opened: [UTF8Key: InMemoryCollection], threads: Int?) {
-        collections = Mutex(opened)
+        catalogue = Catalogue(opened)
+        storage = nil
+        search = ExactSearch(threads: ScanThreads(threads))
+    }
+
+    /// A store of the collections of a directory.
+    init(_ storage: StorageDirectory, threads: Int?) {
+        catalogue = storage.catalogue
+        self.storage = storage
         search = ExactSearch(threads: ScanThreads(threads))
     }
 
@@ -56,7 +67,8 @@ public final class InMemoryVectorStore: VectorStorePort {
         capabilities.isExact = true
         capabilities.isUpsertAtomic = true
         capabilities.maximumDimension = Self.maximumDimension
-        capabilities.nativeOperations = .all.subtracting(.close)
+        capabilities.isPersistent = storage != nil
+        capabilities.nativeOperations = storage != nil ? .all : .all.subtracting(.close)
         return capabilities
     }
 
@@ -66,7 +78,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     }
 
     func collection(_ name: String) throws(VectorStoreError) -> InMemoryCollection {
-        guard let collection = collections.withLock({ $0[UTF8Key(name)] }) else {
+        guard let collection = catalogue[name] else {
             throw error(.collectionNotFound, "there is no such collection", name)
         }
         return collection
@@ -78,28 +90,19 @@ public final class InMemoryVectorStore: VectorStorePort {
         guard (1...Self.maximumDimension).contains(wanted.dimension) else {
             throw error(.invalidArgument, "a dimension is between 1 and \(Self.maximumDimension)", wanted.name)
         }
-        try collections.withLock { collections throws(VectorStoreError) in
-            if let present = collections[UTF8Key(wanted.name)]?.description, request.mode != .overwrite {
-                guard request.mode == .ensure else {
-                    throw error(.collectionAlreadyExists, "the collection is there already", wanted.name)
-                }
-                guard present.dimension == wanted.dimension, present.metric == wanted.metric else {
-                    throw error(
-                        .collectionMismatch,
-                        "the collection has dimension \(present.dimension) and metric \(present.metric)", wanted.name)
-                }
-                return
-            }
-            collections[UTF8Key(wanted.name)] = InMemoryCollection(wanted)
-        }
+        try storage?.prepareToCreate(request, catalogue)
+        try catalogue.create(request, storage)
+        storage?.noteWrite()
     }
 
     /// Inserts records, or replaces them whole: all or, if one is not valid, none.
     public func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
         let collection = try collection(request.collection)
+        try storage?.prepareToWrite()
         do { try collection.upsert(request.records) } catch {
             throw error.adding(collection: request.collection)
         }
+        storage?.noteWrite()
     }
 
     /// The records nearest to a vector, best first, ties by id.
@@ -125,26 +128,46 @@ public final class InMemoryVectorStore: VectorStorePort {
         }
         let queries = PreparedQueries(vectors, metric: description.metric, dimension: description.dimension)
         let snapshot = collection.snapshot
-        guard let filter = options.filter, options.topK > 0 else { return search.search(snapshot, queries, options) }
-        let selection = collection.select(filter, in: snapshot)
-        var options = options
-        options.filter = selection.finished
-        return search.search(snapshot, queries, options, selection.rows)
+        let answers: [[VectorSearchResult]]
+        if let filter = options.filter, options.topK > 0 {
+            let selection = collection.select(filter, in: snapshot)
+            var options = options
+            options.filter = selection.finished
+            answers = search.search(snapshot, queries, options, selection.rows)
+        } else {
+            answers = search.search(snapshot, queries, options)
+        }
+        try intact(snapshot, description.name)
+        return answers
+    }
+
+    /// Throws where what was read is in a file that is damaged.
+    private func intact(_ snapshot: CollectionSnapshot, _ collection: String) throws(VectorStoreError) {
+        do throws(VectorStoreError) { try snapshot.checkIntact() } catch { throw error.adding(collection: collection) }
     }
 
     /// Records by id, all of one moment; every record for `nil`.
     public func fetch(_ request: FetchRequest) throws(VectorStoreError) -> [VectorRecord] {
-        try collection(request.collection).fetch(request.ids)
+        let collection = try collection(request.collection)
+        do { return try collection.fetch(request.ids) } catch { throw error.adding(collection: request.collection) }
     }
 
     /// Deletes records by id, and says how many there were.
     public func delete(_ request: DeleteRequest) throws(VectorStoreError) -> Int {
-        try collection(request.collection).delete(request.ids)
+        let collection = try collection(request.collection)
+        try storage?.prepareToWrite()
+        defer { storage?.noteWrite() }
+        do { return try collection.delete(request.ids) } catch { throw error.adding(collection: request.collection) }
     }
 
     /// Deletes the records that match, and says how many there were.
     public func deleteMatching(_ request: DeleteMatchingRequest) throws(VectorStoreError) -> Int {
-        try collection(request.collection).delete(matching: request.filter)
+        let collection = try collection(request.collection)
+        try storage?.prepareToWrite()
+        defer { storage?.noteWrite() }
+        do { return try collection.delete(matching: request.filter) } catch {
+            throw error.adding(collection: request.collection)
+        }
     }
 
     /// The number of records that match; at no cost without a filter.
@@ -152,7 +175,9 @@ public final class InMemoryVectorStore: VectorStorePort {
         let collection = try collection(request.collection)
         let snapshot = collection.snapshot
         guard let filter = request.filter else { return snapshot.liveCount }
-        return collection.select(filter, in: snapshot).count
+        let count = collection.select(filter, in: snapshot).count
+        try intact(snapshot, request.collection)
+        return count
     }
 
     private struct ScanPosition: Sendable {
@@ -183,6 +208,7 @@ public final class InMemoryVectorStore: VectorStorePort {
                 position.row = row
                 // Only now, so that there is no empty page after the last record.
                 if records.count >= max(1, request.pageSize) {
+                    try intact(position.rows.snapshot, request.collection)
                     return ScanPage(records: records, next: ScanCursor(position))
                 }
                 records.append(position.rows.snapshot.parts[position.part].chunk.record(row))
@@ -191,24 +217,25 @@ public final class InMemoryVectorStore: VectorStorePort {
             position.part += 1
             position.row = 0
         }
+        try intact(position.rows.snapshot, request.collection)
         return ScanPage(records: records, next: nil)
     }
 
     /// What a collection is, or `nil` if there is none of that name.
     public func describeCollection(_ name: String) throws(VectorStoreError) -> CollectionDescription? {
-        collections.withLock { $0[UTF8Key(name)]?.description }
+        catalogue[name]?.description
     }
 
     /// The names of all collections, ordered by their UTF-8 bytes.
     public func listCollections() throws(VectorStoreError) -> [String] {
-        collections.withLock { $0.keys.sorted().map(\.string) }
+        catalogue.collections.withLock { $0.keys.sorted().map(\.string) }
     }
 
     /// Drops a collection with its data. Queries that run finish on the data they see.
     public func dropCollection(_ name: String) throws(VectorStoreError) {
-        guard collections.withLock({ $0.removeValue(forKey: UTF8Key(name)) }) != nil else {
-            throw error(.collectionNotFound, "there is no such collection", name)
-        }
+        if catalogue[name] != nil { try storage?.prepareToWrite() }
+        try catalogue.drop(name, storage)
+        storage?.noteWrite()
     }
 
     /// What indexes decide, what is evaluated on the rows they leave, and in words: which indexes, how many rows, and

@@ -71,8 +71,9 @@ extension ConformanceCheck {
             calls.append((.close, "close", { try await port.close() }))
             for (operation, operationName, call) in calls where kit.capabilities.nativeOperations.contains(operation) {
                 if operation == .close {
-                    // The store that is closed is one of its own.
-                    let store = try await kit.harness.makeStore()
+                    // The store that is closed is one of its own; where only one may write, it is over the same storage.
+                    let reopened = try await kit.harness.reopen(kit.store)
+                    let store = if let reopened { reopened } else { try await kit.harness.makeStore() }
                     try await CheckContext.port(of: store).close()
                     try await kit.harness.cleanUp(store)
                     continue
