@@ -40,20 +40,3 @@ struct RowLocation: Sendable, Hashable {
     var serial: UInt32
     var row: UInt32
 }
-
-/// A set of rows of a chunk.
-struct RowSet: Sendable {
-    private var words: [UInt64] = []
-    private(set) var count = 0
-
-    func contains(_ row: Int) -> Bool {
-        row >> 6 < words.count && words[row >> 6] & (1 << UInt64(row & 63)) != 0
-    }
-
-    mutating func insert(_ row: Int) {
-        while words.count <= row >> 6 { words.append(0) }
-        let bit: UInt64 = 1 << UInt64(row & 63)
-        if words[row >> 6] & bit == 0 { count += 1 }
-        words[row >> 6] |= bit
-    }
-}

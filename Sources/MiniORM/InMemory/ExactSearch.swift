@@ -11,20 +11,26 @@ struct ExactSearch: Sendable {
     /// Floats to read for which another thread pays.
     private static let worthSharing = 1 << 20
     private static let queriesPerBlock = 16
+    /// So many rows that are not selected are measured with those around them.
+    private static let gapToBridge = 3
 
-    /// The best rows for each query.
+    /// The best rows for each query, of those that are selected and match the options' filter.
     func search(
-        _ snapshot: CollectionSnapshot, _ queries: PreparedQueries, _ options: QueryOptions
+        _ snapshot: CollectionSnapshot, _ queries: PreparedQueries, _ options: QueryOptions,
+        _ selection: RowSelection = .all
     ) -> [[VectorSearchResult]] {
         guard queries.count > 0 else { return [] }
         let empty = (0..<queries.count).map { _ in
             TopK(snapshot, limit: options.topK, filter: options.filter, minScore: options.minScore)
         }
-        let work = snapshot.parts.reduce(0) { $0 + $1.count } * queries.width
+        let rows = snapshot.parts.enumerated().reduce(0) {
+            $0 + (selection.rows(of: $1.offset)?.count ?? $1.element.count)
+        }
+        let work = rows * queries.width
         guard options.topK > 0, threads.count > 1, work > Self.worthSharing / max(1, queries.count) else {
             var best = empty
             if options.topK > 0 {
-                for part in snapshot.parts.indices { scan(snapshot, part, queries, &best) }
+                for part in snapshot.parts.indices { scan(snapshot, part, selection, queries, &best) }
             }
             return best.map { $0.results(includeVectors: options.includeVectors) }
         }
@@ -33,7 +39,7 @@ struct ExactSearch: Sendable {
         let last = snapshot.parts.count - 1
         threads.share(snapshot.parts.count) { pieces in
             var best = empty
-            while let piece = pieces.next() { scan(snapshot, last - piece, queries, &best) }
+            while let piece = pieces.next() { scan(snapshot, last - piece, selection, queries, &best) }
             merged.withLock { merged in
                 for query in merged.indices { merged[query].merge(best[query]) }
             }
@@ -43,25 +49,36 @@ struct ExactSearch: Sendable {
 }
 
 extension ExactSearch {
-    /// Measures the rows of a part against every query.
+    /// Measures the selected rows of a part against every query, and unselected ones between them where that is quicker
+    /// than to begin anew.
     private func scan(
-        _ snapshot: CollectionSnapshot, _ position: Int, _ queries: PreparedQueries, _ best: inout [TopK]
+        _ snapshot: CollectionSnapshot, _ position: Int, _ selection: RowSelection, _ queries: PreparedQueries,
+        _ best: inout [TopK]
     ) {
         let part = snapshot.parts[position]
-        if part.count == part.dead.count { return }
+        let selected = selection.rows(of: position)
+        if part.count == part.dead.count || selected?.count == 0 { return }
         let rowsPerBlock = max(16, min(256, (1 << 16) / queries.width / 16 * 16))
         let queriesPerBlock = min(Self.queriesPerBlock, queries.count)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsPerBlock * queriesPerBlock) { measures in
-            for start in stride(from: 0, to: part.count, by: rowsPerBlock) {
-                let block = start..<min(start + rowsPerBlock, part.count)
+            func scanBlock(_ block: Range<Int>) {
                 let rows = part.chunk.rows(block)
                 for first in stride(from: 0, to: queries.count, by: queriesPerBlock) {
                     let group = first..<min(first + queriesPerBlock, queries.count)
                     queries.measure(group, rows, kernel, into: measures)
                     for query in group {
                         let slice = measures[(query - first) * block.count..<(query - first + 1) * block.count]
-                        sift(UnsafeBufferPointer(rebasing: slice), block, part, position, query, queries, &best[query])
+                        sift(
+                            UnsafeBufferPointer(rebasing: slice), block, part, position, selected, query, queries,
+                            &best[query])
                     }
+                }
+            }
+            if let selected {
+                selected.forEachRun(bridging: Self.gapToBridge, atMost: rowsPerBlock, scanBlock)
+            } else {
+                for start in stride(from: 0, to: part.count, by: rowsPerBlock) {
+                    scanBlock(start..<min(start + rowsPerBlock, part.count))
                 }
             }
         }
@@ -70,7 +87,7 @@ extension ExactSearch {
     /// Offers the rows of a block whose measure is good enough. Sixteen at a time, as hardly any is.
     private func sift(
         _ measures: UnsafeBufferPointer<Float>, _ block: Range<Int>, _ part: CollectionSnapshot.Part, _ position: Int,
-        _ query: Int, _ queries: PreparedQueries, _ best: inout TopK
+        _ selected: RowSet?, _ query: Int, _ queries: PreparedQueries, _ best: inout TopK
     ) {
         // Rows of an extreme norm have measures that say nothing; for cosine their inverse norm is NaN, which passes.
         let metric = queries.metric
@@ -99,7 +116,7 @@ extension ExactSearch {
                 let value = metric == .cosine ? measure * inverses[offset] : measure
                 if !takesAll, metric == .l2 ? value > cut : value < cut { continue }
                 let row = block.lowerBound + offset
-                guard part.isLive(row) else { continue }
+                guard selected?.contains(row) ?? true, part.isLive(row) else { continue }
                 let score = queries.score(query, measure, part.chunk, row)
                 let floor = best.floor
                 best.offer(Candidate(score: score, part: UInt32(position), row: UInt32(row)))
