@@ -16,6 +16,8 @@ struct CollectionSnapshot: Sendable {
 
     var parts: [Part] = []
     var liveCount = 0
+    /// How the collection's rows are coded; the same in all of its snapshots.
+    let coding = CollectionCoding()
 
     /// The position of the part with a serial number.
     func position(of serial: UInt32) -> Int? {

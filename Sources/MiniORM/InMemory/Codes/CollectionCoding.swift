@@ -1,0 +1,123 @@
+internal import Dispatch
+internal import Synchronization
+
+/// When rows are given codes.
+struct CodingPolicy: Sendable {
+    var isOn = true
+    /// Smaller collections are measured as quickly as they are bounded.
+    var minimumRows = 4096
+    /// Below, a code is hardly shorter than what is beside it; above, sums leave 32 bits.
+    var dimensions = 32...16_384
+    /// Whether the query that finds rows without codes codes them itself, rather than leave that to the background.
+    var codesAtOnce = false
+}
+
+/// How a collection's rows are coded, and the coding of new ones.
+///
+/// Nothing is done for a collection that nobody searches, and nothing by its writers: a query that finds many rows
+/// without codes has them coded in the background, and goes on without. Codes never change an answer.
+final class CollectionCoding: Sendable {
+    private struct State {
+        var book: CodeBook?
+        /// What a row was expected to cost with this book.
+        var cost = 0.0
+        /// Rows that were there when the book was chosen; 0 before.
+        var learnedRows = 0
+        var isStale = false
+        var isBusy = false
+        /// Searches to go without codes, and how many the next time; codes have not been worth their while.
+        var pause = 0
+        var nextPause = 1
+    }
+    private let state = Mutex(State())
+    /// One for all collections: coding takes one core.
+    private static let queue = DispatchQueue(label: "mini-orm.codes", qos: .utility)
+
+    /// Whether to search with codes, such as there are. Sees to it that there will be.
+    func isWorthwhile(_ snapshot: CollectionSnapshot, metric: VectorMetric, _ policy: CodingPolicy) -> Bool {
+        guard let dimension = snapshot.parts.first?.chunk.dimension, policy.dimensions.contains(dimension),
+            snapshot.liveCount >= policy.minimumRows
+        else { return false }
+        let (shallCode, isWorthwhile) = state.withLock { state in
+            let rows = snapshot.parts.reduce(0) { $0 + $1.count }
+            let outgrown = rows >= 2 * state.learnedRows
+            let isPaused = state.pause > 0
+            if isPaused { state.pause -= 1 }
+            guard !state.isBusy, outgrown || state.book != nil else { return (false, !isPaused) }
+            let missing = Self.missing(in: snapshot, state.book)
+            if !outgrown, missing < 512 + rows / 64 { return (false, !isPaused) }
+            state.isBusy = true
+            return (true, !isPaused)
+        }
+        if shallCode {
+            if policy.codesAtOnce {
+                code(snapshot, metric)
+            } else {
+                Self.queue.async { self.code(snapshot, metric) }
+            }
+        }
+        return isWorthwhile
+    }
+
+    /// Rows that could have codes of a book and have none.
+    private static func missing(in snapshot: CollectionSnapshot, _ book: CodeBook?) -> Int {
+        snapshot.parts.reduce(0) { sum, part in
+            let coded = part.chunk.codes.withLock { $0 }
+            return sum + codable(part) - (coded?.codes.book === book ? min(coded?.count ?? 0, part.count) : 0)
+        }
+    }
+
+    /// The rows of a part that can be coded: whole groups, while there are rows to come.
+    private static func codable(_ part: CollectionSnapshot.Part) -> Int {
+        part.count == part.chunk.capacity ? part.count : part.count / 16 * 16
+    }
+
+    private func code(_ snapshot: CollectionSnapshot, _ metric: VectorMetric) {
+        let rows = snapshot.parts.reduce(0) { $0 + $1.count }
+        let (present, mustLearn) = state.withLock { ($0.book, rows >= 2 * $0.learnedRows || $0.isStale) }
+        var book = present
+        if mustLearn {
+            let plan = RowSample(snapshot, atMost: 4096).flatMap { CodePlan.best($0, rows: rows) }
+            book = plan?.book
+            state.withLock {
+                $0.book = book
+                $0.cost = plan?.cost ?? 0
+                $0.learnedRows = rows
+                $0.isStale = false
+                ($0.pause, $0.nextPause) = (0, 1)
+            }
+        }
+        if let book {
+            for part in snapshot.parts {
+                let end = Self.codable(part)
+                let present = part.chunk.codes.withLock { $0 }
+                let start = present?.codes.book === book ? present?.count ?? 0 : 0
+                guard start < end else { continue }
+                let codes =
+                    start > 0 ? present?.codes : ChunkCodes(book, metric: metric, rows: part.chunk.capacity)
+                guard let codes else { continue }
+                codes.append(part.chunk, from: start, to: end)
+                part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
+            }
+        }
+        state.withLock { $0.isBusy = false }
+    }
+
+    /// Takes notice of how a search went: where codes rule out too little, the next searches go without, and where
+    /// they rule out much less than expected of a collection that has grown, axes and stages are chosen anew.
+    func learn(from counts: CodedSearch.Tally.Counts) {
+        guard counts.rows > 0 else { return }
+        state.withLock { state in
+            guard let book = state.book else { return }
+            let rows = Double(counts.rows)
+            let cost = CodePlan.cost(
+                book, refined: Double(counts.refined) / rows, measured: Double(counts.measured) / rows)
+            if cost > CodePlan.plainCost(width: book.width) {
+                state.pause = state.nextPause
+                state.nextPause = min(256, 2 * state.nextPause)
+            } else {
+                state.nextPause = 1
+            }
+        }
+    }
+}
