@@ -21,6 +21,8 @@ let package = Package(
         .executableTarget(
             name: "scan-rate", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
         .executableTarget(
+            name: "coded-scan", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
+        .executableTarget(
             name: "chroma-rate",
             dependencies: [
                 .product(name: "MiniORM", package: "mini-orm"),

@@ -5,9 +5,17 @@ internal import Synchronization
 /// Rows come in blocks that fit the cache, and every query of a group meets a block while it is there. The answers
 /// depend neither on the number of threads, as the order of rows is total, nor on which rows have codes.
 struct ExactSearch: Sendable {
-    var threads: ScanThreads
-    var kernel = VectorKernel.best
-    var coding = CodingPolicy()
+    let threads: ScanThreads
+    let kernel: VectorKernel
+    let coding: CodingPolicy
+    let scratch: ScanScratch
+
+    init(threads: ScanThreads, kernel: VectorKernel = .best, coding: CodingPolicy = CodingPolicy()) {
+        self.threads = threads
+        self.kernel = kernel
+        self.coding = coding
+        scratch = ScanScratch(keeping: threads.count)
+    }
 
     /// Floats to read for which another thread pays.
     private static let worthSharing = 1 << 20

@@ -92,31 +92,26 @@ struct CodedSearch: Sendable {
         var counts = Tally.Counts()
         counts.rows = room * group.count
         if room > 0 {
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: room * group.count) { bounds in
-                withUnsafeTemporaryAllocation(of: UInt32.self, capacity: largest + 16) { selected in
-                    guard let bounds = bounds.baseAddress, let selected = selected.baseAddress else { return }
-                    var seeds = [[Seed]](repeating: [], count: group.count)
-                    let seedEvery = max(32, room / max(64, 4 * limit))
-                    for position in run {
-                        guard let part = parts[position] else { continue }
-                        let first = bounds + offsets[position - run.lowerBound]
-                        bound(position, part, group, into: first, stride: room)
-                        for index in seeds.indices {
-                            plant(&seeds[index], position, part, first + index * room, every: seedEvery)
-                        }
+            // The bounds of every row and query of the group, and room for numbers of rows.
+            _ = plain.scratch.withFloats(room * group.count + largest + 16) { bounds in
+                let selected = UnsafeMutableRawPointer(bounds + room * group.count)
+                    .bindMemory(to: UInt32.self, capacity: largest + 16)
+                var seeds = [[Seed]](repeating: [], count: group.count)
+                let seedEvery = max(32, room / max(64, 4 * limit))
+                for (position, offset) in zip(run, offsets) {
+                    guard let part = parts[position] else { continue }
+                    bound(position, part, group, into: bounds + offset, stride: room)
+                    for index in seeds.indices {
+                        plant(&seeds[index], position, part, bounds + offset + index * room, every: seedEvery)
                     }
-                    for query in group {
-                        let index = query - group.lowerBound
-                        measure(
-                            seeds[index], query, offsets, run.lowerBound, bounds + index * room, &best[index], &counts)
-                    }
-                    for position in run {
-                        guard let part = parts[position] else { continue }
-                        let first = bounds + offsets[position - run.lowerBound]
-                        for query in group {
-                            let index = query - group.lowerBound
-                            sift(position, part, query, first + index * room, selected, &best[index], &counts)
-                        }
+                }
+                for (index, query) in group.enumerated() {
+                    measure(seeds[index], query, offsets, run.lowerBound, bounds + index * room, &best[index], &counts)
+                }
+                for (position, offset) in zip(run, offsets) {
+                    guard let part = parts[position] else { continue }
+                    for (index, query) in group.enumerated() {
+                        sift(position, part, query, bounds + offset + index * room, selected, &best[index], &counts)
                     }
                 }
             }
