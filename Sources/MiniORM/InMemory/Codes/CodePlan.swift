@@ -42,8 +42,10 @@ struct CodePlan: Sendable {
             }
         }
         consider([], shares(sample, axes: []), fixedCost: 0)
-        if sample.dimension <= largestRotated, sample.dimension >= 64 {
-            let axes = sample.principalAxes(min(mostAxes, sample.dimension * 3 / 4 / 32 * 32))
+        // A direction that a quarter of the sample's rows would fill is not learned from it.
+        let wanted = min(mostAxes, sample.dimension * 3 / 4, sample.count / 4) / step * step
+        if sample.dimension <= largestRotated, wanted > 0 {
+            let axes = sample.principalAxes(wanted)
             // A query is turned onto the axes first.
             let fixedCost = Double(axes.count) * 4 / Double(rows)
             consider(axes, shares(sample, axes: axes), fixedCost: fixedCost)

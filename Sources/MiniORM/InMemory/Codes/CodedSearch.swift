@@ -25,6 +25,7 @@ struct CodedSearch: Sendable {
     private let selection: RowSelection
     private let kernel: VectorKernel
     private let limit: Int
+    private let isFiltered: Bool
     private let parts: [PartCodes?]
     private let coded: [CodedQueries]
     private let tally: Tally
@@ -52,6 +53,7 @@ struct CodedSearch: Sendable {
         self.selection = selection
         self.kernel = kernel
         limit = options.topK
+        isFiltered = options.filter != nil
         tally = Tally()
         var books: [CodeBook] = []
         var coded: [CodedQueries] = []
@@ -71,7 +73,12 @@ struct CodedSearch: Sendable {
     }
 
     /// Lets the collection know how it went.
-    func finish() { snapshot.coding.learn(from: tally.counts.withLock { $0 }) }
+    func finish() {
+        // A filter may have turned away what the bounds let through.
+        if isFiltered { return }
+        let rows = snapshot.parts.reduce(0) { $0 + $1.count }
+        snapshot.coding.learn(from: tally.counts.withLock { $0 }, rows: rows)
+    }
 
     private struct Seed {
         var bound: Float

@@ -40,7 +40,7 @@ final class CollectionCoding: Sendable {
         else { return false }
         let (shallCode, isWorthwhile) = state.withLock { state in
             let rows = snapshot.parts.reduce(0) { $0 + $1.count }
-            let outgrown = rows >= 2 * state.learnedRows
+            let outgrown = rows >= 2 * state.learnedRows || state.isStale
             let isPaused = state.pause > 0
             if isPaused { state.pause -= 1 }
             guard !state.isBusy, outgrown || state.book != nil else { return (false, !isPaused) }
@@ -87,25 +87,27 @@ final class CollectionCoding: Sendable {
                 ($0.pause, $0.nextPause) = (0, 1)
             }
         }
-        if let book {
-            for part in snapshot.parts {
-                let end = Self.codable(part)
-                let present = part.chunk.codes.withLock { $0 }
-                let start = present?.codes.book === book ? present?.count ?? 0 : 0
-                guard start < end else { continue }
-                let codes =
-                    start > 0 ? present?.codes : ChunkCodes(book, metric: metric, rows: part.chunk.capacity)
-                guard let codes else { continue }
-                codes.append(part.chunk, from: start, to: end)
-                part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
-            }
+        for part in snapshot.parts {
+            if let book { Self.code(part, metric, book) } else { part.chunk.codes.withLock { $0 = nil } }
         }
         state.withLock { $0.isBusy = false }
     }
 
+    private static func code(_ part: CollectionSnapshot.Part, _ metric: VectorMetric, _ book: CodeBook) {
+        let end = codable(part)
+        let present = part.chunk.codes.withLock { $0 }
+        let start = present?.codes.book === book ? present?.count ?? 0 : 0
+        guard start < end else { return }
+        let isNew = start == 0
+        let codes = isNew ? ChunkCodes(book, metric: metric, rows: part.chunk.capacity) : present?.codes
+        guard let codes else { return }
+        codes.append(part.chunk, from: start, to: end)
+        part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
+    }
+
     /// Takes notice of how a search went: where codes rule out too little, the next searches go without, and where
     /// they rule out much less than expected of a collection that has grown, axes and stages are chosen anew.
-    func learn(from counts: CodedSearch.Tally.Counts) {
+    func learn(from counts: CodedSearch.Tally.Counts, rows collectionRows: Int) {
         guard counts.rows > 0 else { return }
         state.withLock { state in
             guard let book = state.book else { return }
@@ -118,6 +120,7 @@ final class CollectionCoding: Sendable {
             } else {
                 state.nextPause = 1
             }
+            if cost > 2 * state.cost, 4 * collectionRows > 5 * state.learnedRows { state.isStale = true }
         }
     }
 }
