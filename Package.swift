@@ -58,7 +58,7 @@ let package = Package(
         .testTarget(
             name: "MiniORMQdrantTests",
             dependencies: [
-                "MiniORM", "MiniORMConformance", "MiniORMQdrant",
+                "MiniORM", "MiniORMConformance", "TestSupport", "MiniORMQdrant",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
             ],
             swiftSettings: settings
@@ -76,9 +76,15 @@ let package = Package(
             resources: [.copy("Sample")],
             swiftSettings: settings
         ),
+        .target(name: "TestSupport", dependencies: ["MiniORM"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "CVectorKernelsTests", dependencies: ["CVectorKernels"], swiftSettings: settings),
+        // A process that the tests of crashes kill.
+        .executableTarget(
+            name: "StoreCrashHelper", dependencies: ["MiniORM"], path: "Tests/StoreCrashHelper", swiftSettings: settings
+        ),
         .testTarget(
-            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
+            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance", "StoreCrashHelper", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),
         .testTarget(name: "MiniORMToolTests", dependencies: ["MiniORM", "mini-orm"], swiftSettings: settings),
@@ -94,7 +100,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "MiniORMChromaTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMChroma"],
+            name: "MiniORMChromaTests",
+            dependencies: ["MiniORM", "MiniORMConformance", "TestSupport", "MiniORMChroma"],
             exclude: ["faulty_proxy.py"],
             swiftSettings: settings
         ),
@@ -123,7 +130,7 @@ let package = Package(
         ),
         .testTarget(
             name: "MiniORMFaissTests",
-            dependencies: ["MiniORM", "MiniORMConformance", "MiniORMFaiss", "FaissCrashHelper"],
+            dependencies: ["MiniORM", "MiniORMConformance", "TestSupport", "MiniORMFaiss", "FaissCrashHelper"],
             swiftSettings: settings
         ),
 
@@ -135,7 +142,8 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
-            name: "MiniORMPgVectorTests", dependencies: ["MiniORM", "MiniORMConformance", "MiniORMPgVector"],
+            name: "MiniORMPgVectorTests",
+            dependencies: ["MiniORM", "MiniORMConformance", "TestSupport", "MiniORMPgVector"],
             swiftSettings: settings
         ),
     ],

@@ -27,8 +27,8 @@ void cvk_encode_group(const float *components, size_t stride, size_t count, cons
         for (size_t row = 0; row < CVK_GROUP; row++) {
             double value = (double)components[k * stride + row] * row_factors[row];
             double wanted = value * inverses[row];
-            // A scale below a float's precision would ask for more.
-            wanted = wanted > 127 ? 127 : wanted < -127 ? -127 : wanted;
+            // A scale below a float's precision would ask for more; written so that NaN, of a damaged file, goes too.
+            wanted = wanted > 127 ? 127 : wanted > -127 ? wanted : -127;
             whole[row] = (wanted + to_whole) - to_whole;
             double missed = value - whole[row] * steps[row];
             residuals[row] += missed * missed;

@@ -16,7 +16,7 @@ internal import Synchronization
 /// records, or of which the index returns too few, is answered exactly; with ``ChromaConfiguration/isExact`` all are.
 ///
 /// An upsert goes in batches, as the server has no transactions. When one fails after others are in,
-/// ``VectorStoreError/Code/partialWrite`` names the records that are in; sending the call again is safe.
+/// `VectorStoreError.Code.partialWrite` names the records that are in; sending the call again is safe.
 public final class ChromaVectorStore: AsyncVectorStorePort {
     let configuration: ChromaConfiguration
     let transport: ChromaTransport
@@ -27,7 +27,7 @@ public final class ChromaVectorStore: AsyncVectorStorePort {
 
     /// A store over a server. Nothing is sent yet.
     ///
-    /// Throws ``VectorStoreError/Code/invalidArgument`` for a configuration that cannot work.
+    /// Throws `VectorStoreError.Code.invalidArgument` for a configuration that cannot work.
     public init(_ configuration: ChromaConfiguration) throws(VectorStoreError) {
         guard (1...65_535).contains(configuration.port), !configuration.host.isEmpty,
             configuration.deadline > .zero, configuration.limits.recordsPerWrite >= 1,
@@ -67,7 +67,7 @@ public final class ChromaVectorStore: AsyncVectorStorePort {
         return capabilities
     }
 
-    /// Closes the connections. Calls after it throw ``VectorStoreError/Code/unavailable``.
+    /// Closes the connections. Calls after it throw `VectorStoreError.Code.unavailable`.
     public func close() async throws(VectorStoreError) { await transport.close() }
 
     /// How the server evaluates a filter: what it is sent, and that the answers are finished on our side.

@@ -54,7 +54,7 @@ public protocol ConformanceHarness: Sendable {
 
     /// For a store whose answers are not exact: the share of the true nearest neighbours that it promises to find
     /// among a few hundred records, on average over many queries. A store that declares
-    /// ``StoreCapabilities/isExact`` has to find all.
+    /// `StoreCapabilities.isExact` has to find all.
     var minimumRecall: Double { get }
 
     /// Passwords, keys and tokens that the store was made with. They must not show in any description.

@@ -67,7 +67,7 @@ struct ByteWriter {
     }
 }
 
-/// Reads what ``ByteWriter`` wrote, and throws ``VectorStoreError/Code/corruptedStorage`` where it did not.
+/// Reads what ``ByteWriter`` wrote, and throws `VectorStoreError.Code.corruptedStorage` where it did not.
 struct ByteReader {
     private let bytes: ArraySlice<UInt8>
     private var next: Int

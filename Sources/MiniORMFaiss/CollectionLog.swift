@@ -6,7 +6,7 @@ internal import MiniORM
 /// A frame is a header of 24 bytes (magic number, kind, length of the body, checksums of the body and of the header), the
 /// body, and 8 bytes that say that it was written to its end. A frame without its end is one whose writing was
 /// interrupted, so it was never acknowledged: it is cut off. Any other damage is
-/// ``VectorStoreError/Code/corruptedStorage``.
+/// `VectorStoreError.Code.corruptedStorage`.
 ///
 /// A compacted file has the same form. It takes the place of the one before by its higher number, once it is complete.
 struct CollectionLog {

@@ -27,7 +27,7 @@ public final class FaissVectorStore: VectorStorePort {
 
     /// A store in memory.
     ///
-    /// Throws ``VectorStoreError/Code/invalidArgument`` for a configuration that is out of range.
+    /// Throws `VectorStoreError.Code.invalidArgument` for a configuration that is out of range.
     public init(configuration: FaissConfiguration = FaissConfiguration()) throws(VectorStoreError) {
         plan = try Self.plan(configuration)
         self.configuration = configuration
@@ -40,7 +40,7 @@ public final class FaissVectorStore: VectorStorePort {
     ///
     /// Collections are read when they are first used. The index type may differ from the one they were written with.
     /// Stores of one process over the same directory share what is underneath, and have to have the same configuration.
-    /// Throws ``VectorStoreError/Code/unavailable`` while another process has the directory open.
+    /// Throws `VectorStoreError.Code.unavailable` while another process has the directory open.
     public init(
         directory: String, configuration: FaissConfiguration = FaissConfiguration()
     ) throws(VectorStoreError) {
@@ -241,7 +241,7 @@ extension FaissVectorStore {
 
     /// Waits for what is done in the background, saves indexes and releases the directory, if no other store of this
     /// process shares it. Later calls throw
-    /// ``VectorStoreError/Code/unavailable``; a second close does nothing.
+    /// `VectorStoreError.Code.unavailable`; a second close does nothing.
     public func close() throws(VectorStoreError) {
         let wasClosed = isClosed.withLock { isClosed in
             defer { isClosed = true }

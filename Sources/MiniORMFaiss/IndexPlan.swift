@@ -23,7 +23,7 @@ struct IndexPlan: Sendable, Hashable {
     /// Whether answers are exact.
     var isFlat: Bool { description == "Flat" }
 
-    /// The plan of an index type. Throws ``VectorStoreError/Code/invalidArgument`` for a number out of range.
+    /// The plan of an index type. Throws `VectorStoreError.Code.invalidArgument` for a number out of range.
     init(_ type: FaissIndexType) throws(VectorStoreError) {
         switch type {
         case .flat: break
@@ -81,7 +81,7 @@ struct IndexPlan: Sendable, Hashable {
     /// More rows than that teach it nothing.
     var largestSample: Int { max(trainingRows, 65_536) / 39 * 256 }
 
-    /// Whether vectors of a dimension can be coded. Throws ``VectorStoreError/Code/invalidArgument``.
+    /// Whether vectors of a dimension can be coded. Throws `VectorStoreError.Code.invalidArgument`.
     func check(dimension: Int) throws(VectorStoreError) {
         for parts in [rotation, productParts] {
             if let parts, !dimension.isMultiple(of: parts) {

@@ -7,7 +7,7 @@ struct StoreDirectory: Sendable {
     /// Held by this store, and by its collections as long as they can write.
     let lock: OpenFile
 
-    /// Opens a directory. Throws ``VectorStoreError/Code/unavailable`` while another process has it open.
+    /// Opens a directory. Throws `VectorStoreError.Code.unavailable` while another process has it open.
     init(_ path: String) throws(VectorStoreError) {
         self.path = path
         lock = try OpenFile(writing: path + "/lock")

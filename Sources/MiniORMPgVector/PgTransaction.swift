@@ -40,7 +40,7 @@ extension PgVectorStore {
     /// }
     /// ```
     ///
-    /// The transaction is over when this returns; its store throws ``VectorStoreError/Code/invalidArgument`` afterwards.
+    /// The transaction is over when this returns; its store throws `VectorStoreError.Code.invalidArgument` afterwards.
     /// Nothing in it is repeated after a failure.
     public func withTransaction<Value>(_ body: (PgTransaction) throws -> Value) throws -> Value {
         let pool = operations.session
@@ -57,7 +57,7 @@ extension PgVectorStore {
 
     /// The same for asynchronous code; no thread waits while the body does.
     ///
-    /// In the body use an ``AsyncVectorRepository`` on the transaction's store.
+    /// In the body use an `AsyncVectorRepository` on the transaction's store.
     public func withTransaction<Value: Sendable>(
         _ body: @Sendable (PgTransaction) async throws -> Value
     ) async throws -> Value {

@@ -10,7 +10,7 @@ public import MiniORM
 ///
 /// A collection is a table with the columns `id`, `embedding` and `payload`; its name is `table` or `schema.table`. The
 /// store opens connections as they are needed, keeps them, and replaces those that break. Its calls block their thread;
-/// ``AsyncVectorRepository`` runs them on threads of their own. Filters become SQL whole. Answers are exact as long as
+/// `AsyncVectorRepository` runs them on threads of their own. Filters become SQL whole. Answers are exact as long as
 /// the collection has no approximate index; see ``createIndex(_:_:concurrently:timeout:progress:)``.
 public final class PgVectorStore: VectorStorePort {
     let operations: PgOperations
@@ -71,7 +71,7 @@ public final class PgVectorStore: VectorStorePort {
         try operations.explain(request)
     }
     /// Closes the connections that are idle, and the others when their calls end; later calls throw
-    /// ``VectorStoreError/Code/unavailable``.
+    /// `VectorStoreError.Code.unavailable`.
     public func close() { operations.close() }
 }
 #else

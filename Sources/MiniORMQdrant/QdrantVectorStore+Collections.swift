@@ -6,7 +6,7 @@ extension QdrantVectorStore {
     /// Creates a collection with the options of ``QdrantOptions/collection``, or makes sure that it is there.
     ///
     /// Overwriting refuses a collection that this library did not create, with
-    /// ``VectorStoreError/Code/collectionMismatch``.
+    /// `VectorStoreError.Code.collectionMismatch`.
     public func createCollection(_ request: CreateCollectionRequest) async throws(VectorStoreError) {
         let wanted = request.collection
         do throws(VectorStoreError) {
@@ -100,7 +100,7 @@ extension QdrantVectorStore {
     }
 
     /// Drops a collection with its data, if this library created it; otherwise throws
-    /// ``VectorStoreError/Code/collectionMismatch``.
+    /// `VectorStoreError.Code.collectionMismatch`.
     public func dropCollection(_ name: String) async throws(VectorStoreError) {
         guard let present = try await info(name) else { throw Self.notFound(name) }
         do { try await drop(name, present) } catch { throw error.adding(collection: name) }

@@ -5,7 +5,7 @@ extension QdrantVectorStore {
     /// Inserts records, or replaces them whole, in batches, several at a time.
     ///
     /// When a batch fails, no further one is sent, those under way are waited for, and
-    /// ``VectorStoreError/Code/partialWrite`` says which records are in (``VectorStoreError/Code/cancelled`` does where
+    /// `VectorStoreError.Code.partialWrite` says which records are in (`VectorStoreError.Code.cancelled` does where
     /// the task was cancelled). A batch whose reply was lost may be in without being named. Sending the same call again
     /// completes it.
     public func upsert(_ request: UpsertRequest) async throws(VectorStoreError) {

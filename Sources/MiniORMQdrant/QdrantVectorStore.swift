@@ -16,7 +16,7 @@ internal import Synchronization
 ///   to be changed through this library; what another program changes in the fields alone is not seen.
 /// - Filters: pushed down where the engine's meaning is the contract's, narrowed where it is close, and finished here;
 ///   ``explain(_:)`` says which. What is finished here costs a transfer of the candidates.
-/// - Upserts: sent in batches, several at a time, not atomic; see ``VectorStoreError/Code/partialWrite``.
+/// - Upserts: sent in batches, several at a time, not atomic; see `VectorStoreError.Code.partialWrite`.
 /// - Collections that this library did not create can be opened, if they hold one unnamed dense vector for each point,
 ///   and are never dropped. One that is dropped and created anew by another program with another metric is noticed when
 ///   a call fails, not before.
@@ -36,7 +36,7 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
     ///   - apiKey: The server's API key, if it wants one. Without TLS it can be read on the way.
     ///   - options: How to connect, write, search and create collections.
     ///
-    /// Throws ``VectorStoreError/Code/invalidArgument`` for an address or an option that makes no sense.
+    /// Throws `VectorStoreError.Code.invalidArgument` for an address or an option that makes no sense.
     public init(
         url: String, apiKey: String? = nil, options: QdrantOptions = QdrantOptions()
     ) throws(VectorStoreError) {
@@ -180,7 +180,7 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
     }
 
     /// Closes the connection when the calls under way have ended. Later calls throw
-    /// ``VectorStoreError/Code/unavailable``.
+    /// `VectorStoreError.Code.unavailable`.
     public func close() async throws(VectorStoreError) { connection.close() }
 
     /// Runs a call for each item, a few at once; answers in the items' order.

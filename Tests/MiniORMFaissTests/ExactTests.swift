@@ -1,6 +1,7 @@
 #if Faiss
 import MiniORM
 import MiniORMFaiss
+import TestSupport
 import Testing
 
 /// The flat index against a search that compares every record in double precision.

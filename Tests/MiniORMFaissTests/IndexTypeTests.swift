@@ -1,6 +1,7 @@
 #if Faiss
 import MiniORM
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import MiniORMFaiss

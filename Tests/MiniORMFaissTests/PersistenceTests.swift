@@ -1,6 +1,7 @@
 #if Faiss
 import Foundation
 import MiniORM
+import TestSupport
 import Testing
 
 @testable import MiniORMFaiss

@@ -4,21 +4,6 @@ import MiniORM
 import MiniORMFaiss
 import Testing
 
-/// Expects an error with a code.
-@discardableResult
-func expect(
-    _ code: VectorStoreError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
-) -> VectorStoreError? {
-    do {
-        try body()
-        Issue.record("nothing was thrown; expected \(code)", sourceLocation: sourceLocation)
-        return nil
-    } catch {
-        #expect((error as? VectorStoreError)?.code == code, "\(error)", sourceLocation: sourceLocation)
-        return error as? VectorStoreError
-    }
-}
-
 /// A directory of a test's own, gone with it.
 final class TemporaryDirectory: Sendable {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("mini-orm-faiss-\(UUID())").path

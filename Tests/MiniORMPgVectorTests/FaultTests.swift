@@ -2,6 +2,7 @@
 import Foundation
 import MiniORM
 import MiniORMPgVector
+import TestSupport
 import Testing
 
 /// The contract's section 6, on real servers that really fail.

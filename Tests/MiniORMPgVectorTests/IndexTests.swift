@@ -2,6 +2,7 @@
 import MiniORM
 import MiniORMPgVector
 import Synchronization
+import TestSupport
 import Testing
 
 /// The contract's section 2, query: min(topK, matches), also through an index that finds fewer.

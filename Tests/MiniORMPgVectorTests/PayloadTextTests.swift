@@ -1,6 +1,7 @@
 #if PgVector
 import MiniORM
 @testable import MiniORMPgVector
+import TestSupport
 import Testing
 
 /// The contract's section 4: every store returns what it was given. Here without a server.

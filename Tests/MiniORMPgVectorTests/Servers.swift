@@ -46,18 +46,4 @@ enum Server: String, CaseIterable, Sendable, CustomTestStringConvertible {
     static let schema = "test_\(ProcessInfo.processInfo.processIdentifier)"
 }
 
-/// Expects an error with a code, and returns it.
-@discardableResult
-func expect(
-    _ code: VectorStoreError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
-) -> VectorStoreError? {
-    do {
-        try body()
-        Issue.record("nothing was thrown; expected \(code)", sourceLocation: sourceLocation)
-        return nil
-    } catch {
-        #expect((error as? VectorStoreError)?.code == code, "\(error)", sourceLocation: sourceLocation)
-        return error as? VectorStoreError
-    }
-}
 #endif

@@ -1,6 +1,7 @@
 #if PgVector
 import MiniORM
 import MiniORMPgVector
+import TestSupport
 import Testing
 
 /// Tables: whose they are, what they are called, what may be done to them.

@@ -1,6 +1,7 @@
 #if Qdrant
 import MiniORM
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 @testable import MiniORMQdrant

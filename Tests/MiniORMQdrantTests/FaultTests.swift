@@ -2,6 +2,7 @@
 import Foundation
 import MiniORM
 import MiniORMQdrant
+import TestSupport
 import Testing
 
 extension ServerTests {

@@ -1,6 +1,7 @@
 #if Qdrant
 import MiniORM
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 @testable import MiniORMQdrant
@@ -146,7 +147,7 @@ import Testing
         dump(store, to: &dumped)
         #expect(!dumped.contains("sesame"))
         #expect(!"\(store) \(String(reflecting: store))".contains("sesame"))
-        await expect(.invalidArgument) { _ = try QdrantVectorStore(url: "qdrant://a", apiKey: "a\r\nb") }
+        expect(.invalidArgument) { _ = try QdrantVectorStore(url: "qdrant://a", apiKey: "a\r\nb") }
         try await store.close()
     }
 }

@@ -81,18 +81,4 @@ enum Server {
     }
 }
 
-/// Expects an error with a code, and returns it.
-@discardableResult
-func expect(
-    _ code: VectorStoreError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
-) async -> VectorStoreError? {
-    do {
-        try await body()
-        Issue.record("nothing was thrown; expected \(code)", sourceLocation: sourceLocation)
-        return nil
-    } catch {
-        #expect((error as? VectorStoreError)?.code == code, "\(error)", sourceLocation: sourceLocation)
-        return error as? VectorStoreError
-    }
-}
 #endif

@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import MiniORM
 import Synchronization
+import TestSupport
 import Testing
 
 /// The contract's section 6: nothing blocks a thread of the cooperative pool, and a task can be cancelled.

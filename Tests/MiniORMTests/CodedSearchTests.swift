@@ -87,6 +87,10 @@ import Testing
             Self.compare(collection, &source, "with later rows and dead ones")
             try collection.upsert(Self.records(&source, rows + 40..<2 * rows + 100))
             Self.compare(collection, &source, "outgrown")
+            // So that the test is one of codes.
+            if (kind == .clustered || kind == .isotropic) && dimension >= 100 {
+                #expect(collection.snapshot.parts.contains { $0.chunk.codes.withLock { $0 != nil } })
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 import MiniORM
+import TestSupport
 import Testing
 
 /// The contract's section 5: one text syntax, which parses to the same tree.

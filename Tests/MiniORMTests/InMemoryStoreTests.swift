@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import MiniORM
@@ -272,7 +273,7 @@ import Testing
         let snapshot = collection.snapshot
         #expect(snapshot.liveCount == 500)
         #expect(snapshot.parts.reduce(0) { $0 + $1.count } <= 500 * 9 / 8 + 512)
-        #expect(collection.delete(matching: [:]) == 500)
+        #expect(try collection.delete(matching: [:]) == 500)
         #expect(collection.snapshot.parts.isEmpty)
     }
 }

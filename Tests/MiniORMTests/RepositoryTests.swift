@@ -1,4 +1,5 @@
 import MiniORM
+import TestSupport
 import Testing
 
 /// The contract's section 2, where it does not depend on the engine: what a repository checks, defaults and orders.

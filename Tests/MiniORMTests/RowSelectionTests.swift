@@ -17,7 +17,7 @@ import Testing
                 VectorRecord(
                     id: "r\($0)", vector: $0 % 1000 == 0 ? [Float](repeating: 1e30, count: dimension) : vector())
             })
-        _ = collection.delete((0..<40_000).filter { $0 % 17 == 0 }.map { "r\($0)" })
+        _ = try collection.delete((0..<40_000).filter { $0 % 17 == 0 }.map { "r\($0)" })
         let snapshot = collection.snapshot
         #expect(snapshot.parts.count > 2)
         let search = ExactSearch(threads: ScanThreads(threads))

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import MiniORM
@@ -7,7 +8,7 @@ import Testing
 /// The contract's section 6 for files: damage is `corruptedStorage`, never a trap, and what was there stays.
 @Suite struct SavingTests {
     /// A directory of its own for each test.
-    final class Folder {
+    final class Folder: Sendable {
         let url = FileManager.default.temporaryDirectory.appendingPathComponent("mini-orm-\(UUID().uuidString)")
         init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
         deinit { try? FileManager.default.removeItem(at: url) }

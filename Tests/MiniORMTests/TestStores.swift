@@ -2,21 +2,6 @@ import MiniORM
 import Synchronization
 import Testing
 
-/// Expects an error with a code, and returns it.
-@discardableResult
-func expect(
-    _ code: VectorStoreError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
-) -> VectorStoreError? {
-    do {
-        try body()
-        Issue.record("nothing was thrown; expected \(code)", sourceLocation: sourceLocation)
-        return nil
-    } catch {
-        #expect((error as? VectorStoreError)?.code == code, "\(error)", sourceLocation: sourceLocation)
-        return error as? VectorStoreError
-    }
-}
-
 /// A store that notes its calls and answers nothing.
 final class RecordingStore: VectorStorePort {
     let name = "recording"

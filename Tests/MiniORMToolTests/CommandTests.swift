@@ -199,7 +199,8 @@ import Testing
     }
 
     @Test func aTruncatedOrForeignFileIsOneLine() throws {
-        let path = scratch.file("three.db")
+        let path = scratch.file("saved.db")
+        try InMemoryVectorStore(at: scratch.file("three.db"), readOnly: true).save(to: path)
         let whole = try Array(Data(contentsOf: URL(fileURLWithPath: path)))
         for bytes in [Array(whole.prefix(whole.count / 2)), Array("hello\n".utf8), []] {
             let damaged = try scratch.write("damaged.db", bytes)

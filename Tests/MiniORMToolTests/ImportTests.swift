@@ -126,14 +126,50 @@ import Testing
     @Test func aFileIsChangedByOneCommandAtATime() throws {
         #expect(try run("-", input: "{\"id\":\"a\",\"vector\":[1]}\n").status == 0)
         let first = try Writer(Tool.process(["import", "--store", store, "--collection", "new", "-"]))
-        // It has the lock once its lock file is there.
+        // It has the lock once the file of the lock names it.
+        waitForLock(first)
+        let second = try run("-", input: "{\"id\":\"b\",\"vector\":[1]}\n")
+        #expect(second.status == 1)
+        #expect(second.errors.contains("process \(first.process.processIdentifier) writes to the directory"))
+        #expect(try count() == "1\n")
+        #expect(try first.finish().status == 0)
+        #expect(try run("-", input: "{\"id\":\"b\",\"vector\":[1]}\n").status == 0)
+    }
+
+    private func waitForLock(_ writer: Writer) {
+        let lock = scratch.file("new.db/lock")
+        while (try? String(contentsOfFile: lock, encoding: .utf8)) != "\(writer.process.processIdentifier)" {
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+    }
+
+    /// A file that `save(to:)` has written stays one.
+    @Test func aSavedFileIsReadAndChanged() throws {
+        let saved = InMemoryVectorStore()
+        try VectorRepository(saved, "new", dimension: 1).upsert([VectorRecord(id: "a", vector: [1])])
+        try saved.save(to: scratch.file("new.db"))
+        #expect(try count() == "1\n")
+        let first = try Writer(Tool.process(["import", "--store", store, "--collection", "new", "-"]))
         while !scratch.names.contains("new.db.lock") { Thread.sleep(forTimeInterval: 0.01) }
         let second = try run("-", input: "{\"id\":\"b\",\"vector\":[1]}\n")
         #expect(second.status == 1)
         #expect(second.errors.contains("another command is changing"))
-        #expect(try count() == "1\n")
+        first.write("{\"id\":\"c\",\"vector\":[2]}\n")
         #expect(try first.finish().status == 0)
-        #expect(!scratch.names.contains("new.db.lock"))
+        #expect(scratch.names == ["new.db"])
+        let opened = try InMemoryVectorStore(opening: scratch.file("new.db"))
+        #expect(try opened.fetch(FetchRequest(collection: "new", ids: ["a", "b", "c"])).map(\.id) == ["a", "c"])
+    }
+
+    /// What is acknowledged is there when the process is killed.
+    @Test func whatIsInStaysInWhenTheProcessIsKilled() throws {
+        let import_ = try Writer(
+            Tool.process(["import", "--store", store, "--collection", "new", "--batch", "10", "-"]))
+        for id in 0..<40_000 { import_.write("{\"id\":\"\(id)\",\"vector\":[1,2]}\n") }
+        kill(import_.process.processIdentifier, SIGKILL)
+        _ = import_.wait()
+        // The pipe holds far less than these lines.
+        #expect(try (Int(count().dropLast()) ?? 0) > 10_000)
     }
 
     @Test func interruptedItKeepsWhatItSaysIsIn() throws {
@@ -154,7 +190,7 @@ import Testing
 
     @Test func interruptedBeforeTheFirstBatchItKeepsNothing() throws {
         let waiting = try Writer(Tool.process(["import", "--store", store, "--collection", "new", "-"]))
-        while !scratch.names.contains("new.db.lock") { Thread.sleep(forTimeInterval: 0.01) }
+        waitForLock(waiting)
         waiting.process.interrupt()
         let outcome = waiting.wait()
         #expect(outcome.status == 130)

@@ -2,6 +2,7 @@
 //
 //   swift run -c release scan-rate VECTORS.npy [rows]          the rates (100,000 rows unless said otherwise)
 //   swift run -c release scan-rate memory VECTORS.npy [rows]   the memory (1,000,000 rows)
+//   swift run -c release scan-rate filter VECTORS.npy [rows]   what filters cost (117,659 rows)
 //
 // VECTORS.npy holds float32 vectors. More rows are made from them with seeded noise.
 import CStreamRate
@@ -115,10 +116,17 @@ func memory(_ vectors: Vectors, rows: Int) throws {
 
 var arguments = Array(CommandLine.arguments.dropFirst())
 let isMemory = arguments.first == "memory"
-if isMemory { arguments.removeFirst() }
+let isFilter = arguments.first == "filter"
+if isMemory || isFilter { arguments.removeFirst() }
 guard let path = arguments.first, let vectors = Vectors(npy: path) else {
-    FileHandle.standardError.write(Data("usage: scan-rate [memory] VECTORS.npy [rows]\n".utf8))
+    FileHandle.standardError.write(Data("usage: scan-rate [memory | filter] VECTORS.npy [rows]\n".utf8))
     exit(64)
 }
-let rows = arguments.dropFirst().first.flatMap { Int($0) } ?? (isMemory ? 1_000_000 : 100_000)
-if isMemory { try memory(vectors, rows: rows) } else { try rates(vectors, rows: rows) }
+let rows = arguments.dropFirst().first.flatMap { Int($0) } ?? (isMemory ? 1_000_000 : isFilter ? 117_659 : 100_000)
+if isMemory {
+    try memory(vectors, rows: rows)
+} else if isFilter {
+    try filters(vectors, rows: rows)
+} else {
+    try rates(vectors, rows: rows)
+}

@@ -49,6 +49,12 @@ cvk_kernel cvk_best_kernel(void);
 void cvk_measure_rows(cvk_kernel kernel, cvk_measure measure, const float *queries, size_t query_count,
                       const float *rows, size_t row_count, size_t width, float *results, size_t results_stride);
 
+/// Measures every query against some rows, `picked` in order by their numbers; the measure of query q and the i-th of
+/// them goes to `results[q * results_stride + i]`. Otherwise as `cvk_measure_rows`.
+void cvk_measure_picked(cvk_kernel kernel, cvk_measure measure, const float *queries, size_t query_count,
+                        const float *rows, const uint32_t *picked, size_t picked_count, size_t width, float *results,
+                        size_t results_stride);
+
 /// The sum of the squares in double precision: infinite or NaN exactly if a component is.
 double cvk_sum_of_squares(const float *vector, size_t count);
 
@@ -63,6 +69,10 @@ uint32_t cvk_crc32c(uint32_t crc, const void *bytes, size_t count);
 
 /// The same without special instructions, to test the other.
 uint32_t cvk_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
+
+/// A number for bytes that is spread evenly over 64 bits. Who does not know the seed cannot choose bytes that share one;
+/// it is not for secrets. The same everywhere, so that it may be stored.
+uint64_t cvk_hash(uint64_t seed, const void *bytes, size_t count);
 
 /// The order of bytes: negative, zero or positive.
 static inline int cvk_compare_bytes(const void *lhs, const void *rhs, size_t count) {

@@ -23,7 +23,9 @@ extension VectorFilter {
     ///
     /// Values are JSON: a number with a fraction or an exponent is a double, any other an integer of 64 bits. Text may
     /// stand in single quotes too. A field is `[A-Za-z_][A-Za-z0-9_]*`, with dots between the keys of a path; any
-    /// other key (and a word of this syntax) goes in backticks, with JSON's escapes: `` `a.b`.c ``.
+    /// other key (and a word of this syntax) goes in backticks, with JSON's escapes:
+    ///
+    ///     `a.b`.c == 1
     ///
     /// `description` writes this syntax, and parsing that gives the same tree again.
     ///

@@ -18,6 +18,8 @@ struct CollectionSnapshot: Sendable {
     var liveCount = 0
     /// How the collection's rows are coded; the same in all of its snapshots.
     let coding = CollectionCoding()
+    /// The last entry of the log whose rows are in the snapshot.
+    var sequence: UInt64 = 0
 
     /// The position of the part with a serial number.
     func position(of serial: UInt32) -> Int? {

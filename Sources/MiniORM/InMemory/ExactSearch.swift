@@ -113,6 +113,9 @@ extension ExactSearch {
         let part = snapshot.parts[position]
         let selected = selection.rows(of: position)
         if part.count == part.dead.count || selected?.count == 0 { return }
+        if let selected, RowSelection.isFew(selected.count, of: part.count) {
+            return pick(snapshot, position, first, selected, queries, group, &best)
+        }
         let rowsPerBlock = max(16, min(256, (1 << 16) / queries.width / 16 * 16))
         let queriesPerBlock = min(Self.queriesPerGroup, group.count)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsPerBlock * queriesPerBlock) { measures in

@@ -3,48 +3,131 @@ internal import Synchronization
 /// A collection in memory: one writer at a time, and readers that neither wait for it nor hold it up.
 ///
 /// A writer appends rows behind those that are published, then publishes a new snapshot. A row that is replaced or
-/// deleted is marked in the snapshot; a chunk that is more than an eighth dead is emptied into the last one.
+/// deleted is marked in the snapshot; a chunk that is more than an eighth dead is emptied into the last one. In a store
+/// that has a log nothing is published before the log has it.
 final class InMemoryCollection: Sendable {
     let description: CollectionDescription
+    /// What the collection is called in files.
+    let key: UInt64
     /// Held while writing. The next chunk's serial number.
     private let writer: Mutex<UInt32>
     /// Where each record is in the published snapshot. Locked while a snapshot is published, so that both agree.
-    private let locations: Mutex<[UTF8Key: RowLocation]>
+    private let ids: Mutex<IdIndex>
     private let published: Mutex<CollectionSnapshot>
+    /// Whether every id that is in a file has been found to be what was written.
+    private let areIdsChecked: Atomic<Bool>
+    private let log: WriteLog?
+    private let queue = WriteQueue<Job>()
+    /// What readers know of the payloads' fields.
+    let fields: FieldIndexes
 
-    init(_ description: CollectionDescription) {
+    /// A collection.
+    ///
+    /// - Parameters:
+    ///   - snapshot: The rows to begin with.
+    ///   - ids: Where they are.
+    ///   - nextSerial: Above the serial number of every chunk.
+    init(
+        _ description: CollectionDescription, key: UInt64 = 0, snapshot: CollectionSnapshot = CollectionSnapshot(),
+        ids: IdIndex? = nil, nextSerial: UInt32 = 0, log: WriteLog? = nil
+    ) {
         self.description = description
-        writer = Mutex(0)
-        locations = Mutex([:])
-        published = Mutex(CollectionSnapshot())
+        fields = FieldIndexes(FieldIndexes.Limits(width: rowWidth(dimension: description.dimension)))
+        self.key = key
+        self.log = log
+        writer = Mutex(nextSerial)
+        self.ids = Mutex(ids ?? IdIndex(IdHash(seed: .random(in: 0...UInt64.max))))
+        published = Mutex(snapshot)
+        areIdsChecked = Atomic(!snapshot.parts.contains { $0.chunk.stored != nil })
     }
 
     /// A collection of full chunks; `nil` if an id is there twice.
-    init?(_ description: CollectionDescription, chunks: [RowChunk]) {
-        self.description = description
+    convenience init?(_ description: CollectionDescription, chunks: [RowChunk]) {
         var snapshot = CollectionSnapshot()
-        var locations: [UTF8Key: RowLocation] = [:]
-        locations.reserveCapacity(chunks.reduce(0) { $0 + $1.count })
+        var ids = IdIndex(IdHash(seed: .random(in: 0...UInt64.max)))
+        ids.reserve(chunks.reduce(0) { $0 + $1.count })
         for (serial, chunk) in chunks.enumerated() {
             var part = CollectionSnapshot.Part(serial: UInt32(serial), chunk: chunk, count: chunk.count)
-            for row in 0..<chunk.count {
-                let location = RowLocation(serial: part.serial, row: UInt32(row))
-                guard locations.updateValue(location, forKey: UTF8Key(chunk.id(row))) == nil else { return nil }
-                if chunk.inverseNorm(row).isNaN { part.hasExtremes = true }
-            }
+            for row in 0..<chunk.count where chunk.inverseNorm(row).isNaN { part.hasExtremes = true }
             snapshot.parts.append(part)
             snapshot.liveCount += part.count
+            for row in 0..<chunk.count {
+                let location = RowLocation(serial: part.serial, row: UInt32(row))
+                guard ids.update(chunk.id(row), location, in: snapshot) == nil else { return nil }
+            }
         }
-        writer = Mutex(UInt32(chunks.count))
-        self.locations = Mutex(locations)
-        published = Mutex(snapshot)
+        self.init(description, snapshot: snapshot, ids: ids, nextSerial: UInt32(chunks.count))
     }
 
     /// The rows as they are now.
     var snapshot: CollectionSnapshot { published.withLock { $0 } }
 
+    /// The rows when all that the log has by now are among them, and a number above the serial number of every chunk.
+    var settled: (snapshot: CollectionSnapshot, nextSerial: UInt32) { writer.withLock { (snapshot, $0) } }
+
+    /// Records by id, all of one moment; every record for `nil`.
+    func fetch(_ ids: [String]?) throws(VectorStoreError) -> [VectorRecord] {
+        var records: [VectorRecord] = []
+        guard let ids else {
+            let snapshot = snapshot
+            records.reserveCapacity(snapshot.liveCount)
+            snapshot.forEachRow { part, row in records.append(part.chunk.record(row)) }
+            try snapshot.checkIntact()
+            return records
+        }
+        try checkIds()
+        let (found, snapshot) = self.ids.withLock { index in
+            let snapshot = self.snapshot
+            return (ids.compactMap { index.find($0, in: snapshot) }, snapshot)
+        }
+        for location in found {
+            guard let position = snapshot.position(of: location.serial) else { continue }
+            let chunk = snapshot.parts[position].chunk
+            records.append(chunk.record(Int(location.row)))
+            try chunk.checkIntact()
+        }
+        return records
+    }
+
+    /// Reads all ids that are in files, once, so that none is missed because its bytes are damaged.
+    private func checkIds() throws(VectorStoreError) {
+        if areIdsChecked.load(ordering: .relaxed) { return }
+        for run in ids.withLock({ $0.runs }) where !run.isIntact() { throw RowChunk.damaged(run.stored.file) }
+        for part in snapshot.parts {
+            guard let stored = part.chunk.stored, !stored.isIntact(.identities) else { continue }
+            throw RowChunk.damaged(stored.chunk.file)
+        }
+        areIdsChecked.store(true, ordering: .relaxed)
+    }
+}
+
+// Writing.
+extension InMemoryCollection {
+    /// A change that the caller has checked.
+    private enum Change: Sendable {
+        case upsert([VectorRecord], inverseNorms: [Double])
+        case delete([String])
+    }
+
+    /// A change and its entry in the log; without a change, the records to delete are those that match.
+    private struct Job: Sendable {
+        var change: Change?
+        var entry: EncodedLogEntry?
+        var filter: VectorFilter?
+    }
+
     /// All of the records, or none where one does not fit.
     func upsert(_ records: [VectorRecord]) throws(VectorStoreError) {
+        guard !records.isEmpty else { return }
+        let change = Change.upsert(records, inverseNorms: try inverseNorms(records))
+        guard log != nil else {
+            _ = try write([change]) { () throws(VectorStoreError) in 0 }
+            return
+        }
+        _ = try run(Job(change: change, entry: try LogEntry.upsert(key: key, records).encoded()))
+    }
+
+    private func inverseNorms(_ records: [VectorRecord]) throws(VectorStoreError) -> [Double] {
         var inverseNorms: [Double] = []
         inverseNorms.reserveCapacity(records.count)
         for record in records {
@@ -56,111 +139,166 @@ final class InMemoryCollection: Sendable {
             }
             inverseNorms.append(inverse)
         }
-        guard !records.isEmpty else { return }
-        try writer.withLock { serial throws(VectorStoreError) in
-            var next = snapshot
-            // All memory first: nothing can fail after that.
-            let chunks = try room(for: records.count, in: &next, &serial)
-            var rows: [RowLocation] = []
-            rows.reserveCapacity(records.count)
-            var target = 0
-            for (record, inverse) in zip(records, inverseNorms) {
-                while target < chunks.count, next.parts[chunks[target]].chunk.room == 0 { target += 1 }
-                guard target < chunks.count else { break }
-                let position = chunks[target]
-                var id = record.id
-                id.makeContiguousUTF8()
-                let chunk = next.parts[position].chunk
-                guard chunk.append(id: id, vector: record.vector, payload: record.payload, inverseNorm: inverse) else {
-                    break
-                }
-                rows.append(RowLocation(serial: next.parts[position].serial, row: UInt32(chunk.count - 1)))
-                if inverse.isNaN { next.parts[position].hasExtremes = true }
-            }
-            for position in chunks { next.parts[position].count = next.parts[position].chunk.count }
-            next.liveCount += rows.count
-            publish(&next) { next, locations in
-                for (record, location) in zip(records, rows) {
-                    if let old = locations.updateValue(location, forKey: UTF8Key(record.id)) { next.kill(old) }
-                }
-            }
-            compact(&next, &serial)
-        }
+        return inverseNorms
     }
 
     /// Deletes by id, and says how many there were.
-    func delete(_ ids: [String]) -> Int {
-        writer.withLock { serial in
-            var next = snapshot
-            var count = 0
-            publish(&next) { next, locations in
-                for id in ids {
-                    guard let location = locations.removeValue(forKey: UTF8Key(id)) else { continue }
-                    next.kill(location)
-                    count += 1
-                }
-            }
-            compact(&next, &serial)
-            return count
-        }
+    func delete(_ ids: [String]) throws(VectorStoreError) -> Int {
+        guard !ids.isEmpty else { return 0 }
+        guard log != nil else { return try write([.delete(ids)]) { () throws(VectorStoreError) in 0 }[0] }
+        return try run(Job(change: .delete(ids), entry: try LogEntry.delete(key: key, ids).encoded()))
     }
 
     /// Deletes what matches, and says how many there were.
-    func delete(matching filter: VectorFilter) -> Int {
-        writer.withLock { serial in
-            var next = snapshot
-            // Before the locations are locked: a filter takes its time, and nobody else writes.
-            var found: [(UTF8Key, RowLocation)] = []
-            next.forEachRow { part, row in
-                guard filter.matches(part.chunk.payload(row)) else { return }
-                found.append((UTF8Key(part.chunk.id(row)), RowLocation(serial: part.serial, row: UInt32(row))))
-            }
-            publish(&next) { next, locations in
-                for (id, location) in found {
-                    locations.removeValue(forKey: id)
-                    next.kill(location)
-                }
-            }
-            compact(&next, &serial)
-            return found.count
+    func delete(matching filter: VectorFilter) throws(VectorStoreError) -> Int {
+        try run(Job(filter: filter))
+    }
+
+    /// The same collection with another way to write: what was repeated from a log is written to it from then on.
+    func logging(to log: WriteLog) -> InMemoryCollection {
+        let (snapshot, nextSerial) = settled
+        return InMemoryCollection(
+            description, key: key, snapshot: snapshot, ids: ids.withLock { $0 }, nextSerial: nextSerial, log: log)
+    }
+
+    /// Repeats a change that the log has.
+    func replay(_ entry: LogEntry, _ sequence: UInt64) throws(VectorStoreError) {
+        guard sequence > snapshot.sequence else { return }
+        switch entry {
+        case .upsert(_, let records):
+            let change = Change.upsert(records, inverseNorms: try inverseNorms(records))
+            _ = try write([change]) { () throws(VectorStoreError) in sequence }
+        case .delete(_, let ids): _ = try write([.delete(ids)]) { () throws(VectorStoreError) in sequence }
+        case .create, .drop: break
         }
     }
 
-    /// Records by id, all of one moment; every record for `nil`.
-    func fetch(_ ids: [String]?) -> [VectorRecord] {
-        var records: [VectorRecord] = []
-        guard let ids else {
+    /// Has jobs done that come in together. What a filter deletes depends on all that comes before it, so such a job is
+    /// done alone.
+    private func run(_ job: Job) throws(VectorStoreError) -> Int {
+        try queue.run(job, canJoin: { $0.filter == nil }) { jobs in
+            do throws(VectorStoreError) {
+                if let filter = jobs.first?.filter { return [.success(try write(matching: filter))] }
+                let entries = jobs.compactMap(\.entry)
+                return try write(jobs.compactMap(\.change)) { () throws(VectorStoreError) in
+                    try log?.append(entries) ?? 0
+                }.map { .success($0) }
+            } catch {
+                return jobs.map { _ in .failure(error) }
+            }
+        }
+    }
+
+    private func write(matching filter: VectorFilter) throws(VectorStoreError) -> Int {
+        try writer.withLock { serial throws(VectorStoreError) in
+            // Before the ids are locked: a filter takes its time, and nobody else writes.
+            var found: [String] = []
             let snapshot = snapshot
-            records.reserveCapacity(snapshot.liveCount)
-            snapshot.forEachRow { part, row in records.append(part.chunk.record(row)) }
-            return records
+            select(filter, in: snapshot).forEachMatch { part, row in found.append(part.chunk.id(row)) }
+            try snapshot.checkIntact()
+            if found.isEmpty { return 0 }
+            return try write([.delete(found)], &serial) { () throws(VectorStoreError) in
+                try log?.append([LogEntry.delete(key: key, found).encoded()]) ?? 0
+            }[0]
         }
-        let (found, snapshot) = locations.withLock { locations in
-            (ids.compactMap { locations[UTF8Key($0)] }, self.snapshot)
-        }
-        for location in found {
-            guard let position = snapshot.position(of: location.serial) else { continue }
-            records.append(snapshot.parts[position].chunk.record(Int(location.row)))
-        }
-        return records
     }
 
-    /// Makes a snapshot the one that readers get, at one moment with the locations.
-    private func publish(
-        _ next: inout CollectionSnapshot, _ change: (inout CollectionSnapshot, inout [UTF8Key: RowLocation]) -> Void
+    private func write(
+        _ changes: [Change], _ record: () throws(VectorStoreError) -> UInt64
+    ) throws(VectorStoreError) -> [Int] {
+        try writer.withLock { serial throws(VectorStoreError) in try write(changes, &serial, record) }
+    }
+
+    /// Makes changes in order, once the log has them.
+    ///
+    /// - Parameter record: Writes to the log, and returns the number of the last entry.
+    /// - Returns: How many records each change inserted or found to delete.
+    private func write(
+        _ changes: [Change], _ serial: inout UInt32, _ record: () throws(VectorStoreError) -> UInt64
+    ) throws(VectorStoreError) -> [Int] {
+        try checkIds()
+        var next = snapshot
+        // All memory first, then the log: nothing can fail after that.
+        let rows = changes.reduce(0) { count, change in
+            if case .upsert(let records, _) = change { count + records.count } else { count }
+        }
+        let chunks = try room(for: rows, in: &next, &serial)
+        next.sequence = max(next.sequence, try record())
+        var locations: [RowLocation] = []
+        locations.reserveCapacity(rows)
+        for case .upsert(let records, let inverseNorms) in changes {
+            append(records, inverseNorms, to: chunks, of: &next, &locations)
+        }
+        for position in chunks { next.parts[position].count = next.parts[position].chunk.count }
+        next.liveCount += locations.count
+        var counts: [Int] = []
+        var used = 0
+        publish(&next) { next, index in
+            index.reserve(locations.count)
+            for change in changes {
+                var count = 0
+                switch change {
+                case .upsert(let records, _):
+                    for record in records {
+                        if let old = index.update(record.id, locations[used + count], in: next) { next.kill(old) }
+                        count += 1
+                    }
+                    used += count
+                case .delete(let ids):
+                    for id in ids {
+                        guard let location = index.remove(id, in: next) else { continue }
+                        next.kill(location)
+                        count += 1
+                    }
+                }
+                counts.append(count)
+            }
+        }
+        compact(&next, &serial)
+        return counts
+    }
+
+    /// Puts records into chunks that have room for them.
+    private func append(
+        _ records: [VectorRecord], _ inverseNorms: [Double], to chunks: [Int], of next: inout CollectionSnapshot,
+        _ locations: inout [RowLocation]
     ) {
-        locations.withLock { locations in
-            change(&next, &locations)
+        var target = 0
+        for (record, inverse) in zip(records, inverseNorms) {
+            while target < chunks.count, next.parts[chunks[target]].chunk.room == 0 { target += 1 }
+            guard target < chunks.count else { return }
+            let position = chunks[target]
+            var id = record.id
+            id.makeContiguousUTF8()
+            let chunk = next.parts[position].chunk
+            guard chunk.append(id: id, vector: record.vector, payload: record.payload, inverseNorm: inverse) else {
+                return
+            }
+            locations.append(RowLocation(serial: next.parts[position].serial, row: UInt32(chunk.count - 1)))
+            if inverse.isNaN { next.parts[position].hasExtremes = true }
+        }
+    }
+
+    /// Makes a snapshot the one that readers get, at one moment with the ids.
+    private func publish(
+        _ next: inout CollectionSnapshot, _ change: (inout CollectionSnapshot, inout IdIndex) -> Void
+    ) {
+        ids.withLock { index in
+            change(&next, &index)
             published.withLock { swap(&$0, &next) }
         }
         // What was published before is let go here, outside of the locks.
         next = snapshot
     }
+}
 
+// Memory.
+extension InMemoryCollection {
     /// The positions of chunks with room for rows: the last one, and new ones behind it.
     private func room(
         for count: Int, in next: inout CollectionSnapshot, _ serial: inout UInt32
     ) throws(VectorStoreError) -> [Int] {
+        guard count > 0 else { return [] }
         var positions: [Int] = []
         var missing = count
         if let last = next.parts.indices.last, next.parts[last].chunk.room > 0 {
@@ -181,20 +319,28 @@ final class InMemoryCollection: Sendable {
         return positions
     }
 
-    /// Gives back the memory of dead rows, a chunk at a time. The last chunk waits until it is full.
+    /// Whether a chunk is to be emptied: it is more than an eighth dead, or it came from a file half empty, as each
+    /// process that writes a little leaves one. The last chunk waits until it is full.
+    private func isWorthEmptying(_ index: Int, of next: CollectionSnapshot) -> Bool {
+        let part = next.parts[index]
+        if part.dead.count == part.count { return part.count > 0 }
+        let isLast = index == next.parts.count - 1
+        if part.dead.count * 8 > part.count {
+            return (!isLast || part.chunk.room == 0) && part.chunk.isIntact
+        }
+        guard part.chunk.stored != nil, index == next.parts.count - 2 else { return false }
+        let most = RowChunk.capacity(width: part.chunk.width, rowsBefore: .max, needed: 0)
+        return part.count * 2 < most && part.chunk.isIntact
+    }
+
+    /// Gives back the memory of dead rows, a chunk at a time.
     private func compact(_ next: inout CollectionSnapshot, _ serial: inout UInt32) {
-        while true {
-            let victim = next.parts.indices.first { index in
-                let part = next.parts[index]
-                if part.dead.count == part.count { return part.count > 0 }
-                return part.dead.count * 8 > part.count && (index < next.parts.count - 1 || part.chunk.room == 0)
-            }
-            guard let victim else { return }
+        while let victim = next.parts.indices.first(where: { isWorthEmptying($0, of: next) }) {
             let old = next.parts[victim]
             next.liveCount -= old.liveCount
             // Without memory the dead rows stay; the records are safe.
             guard let positions = try? room(for: old.liveCount, in: &next, &serial) else { return }
-            var moved: [(UTF8Key, RowLocation)] = []
+            var moved: [(id: String, from: RowLocation, to: RowLocation)] = []
             var target = 0
             for row in 0..<old.count where old.isLive(row) {
                 while target < positions.count, next.parts[positions[target]].chunk.room == 0 { target += 1 }
@@ -202,14 +348,17 @@ final class InMemoryCollection: Sendable {
                 let chunk = next.parts[positions[target]].chunk
                 guard chunk.append(row, of: old.chunk) else { return }
                 if old.chunk.inverseNorm(row).isNaN { next.parts[positions[target]].hasExtremes = true }
-                let location = RowLocation(serial: next.parts[positions[target]].serial, row: UInt32(chunk.count - 1))
-                moved.append((UTF8Key(old.chunk.id(row)), location))
+                moved.append(
+                    (
+                        old.chunk.id(row), RowLocation(serial: old.serial, row: UInt32(row)),
+                        RowLocation(serial: next.parts[positions[target]].serial, row: UInt32(chunk.count - 1))
+                    ))
             }
             for position in positions { next.parts[position].count = next.parts[position].chunk.count }
             next.liveCount += old.liveCount
             next.parts.remove(at: victim)
-            publish(&next) { _, locations in
-                for (id, location) in moved { locations[id] = location }
+            publish(&next) { _, index in
+                for (id, from, to) in moved { index.move(id, from: from, to: to) }
             }
         }
     }

@@ -77,6 +77,19 @@ final class PreparedQueries: @unchecked Sendable {
         return measure
     }
 
+    /// The same of rows that are picked by their numbers, which are within the chunk.
+    func measure(
+        _ queries: Range<Int>, _ picked: [UInt32], of chunk: RowChunk, _ kernel: VectorKernel,
+        into measures: UnsafeMutableBufferPointer<Float>
+    ) {
+        guard let base = chunk.rows(0..<chunk.capacity).baseAddress, let results = measures.baseAddress,
+            measures.count >= picked.count * queries.count
+        else { return }
+        cvk_measure_picked(
+            kernel.raw, metric == .l2 ? cvk_measure_squared_l2 : cvk_measure_dot, floats + queries.lowerBound * width,
+            queries.count, base, picked, picked.count, width, results, picked.count)
+    }
+
     /// A measure (for cosine: times the row's inverse norm) beyond this cannot give a score of at least `floor`; with
     /// room for all rounding.
     func cut(_ query: Int, floor: Float) -> Float {

@@ -36,6 +36,8 @@ final class RowChunk: @unchecked Sendable {
     private let roughInverses: UnsafeMutablePointer<Float>
     /// Where the vectors are if they are not in memory of our own.
     private let mapping: MappedFile?
+    /// Where everything is if the chunk is one of a directory's. `ids` and `payloads` are empty then.
+    let stored: StoredRows?
 
     /// An empty chunk; `nil` where there is no memory for it.
     convenience init?(dimension: Int, capacity: Int) {
@@ -60,6 +62,7 @@ final class RowChunk: @unchecked Sendable {
         self.capacity = capacity
         self.vectors = vectors
         self.mapping = mapping
+        stored = nil
         ids = .allocate(capacity: capacity)
         payloads = .allocate(capacity: capacity)
         inverses = .allocate(capacity: capacity)
@@ -84,7 +87,34 @@ final class RowChunk: @unchecked Sendable {
         count = ids.count
     }
 
+    /// A full chunk that stays in a data file with all it has. Its sections are aligned to 64 bytes, in a mapping that
+    /// is aligned to pages.
+    init?(_ stored: StoredRows, dimension: Int) {
+        let layout = stored.layout
+        guard let vectors = stored.bytes(layout.vectors).baseAddress,
+            let inverses = stored.bytes(layout.inverses).baseAddress,
+            let roughInverses = stored.bytes(layout.roughInverses).baseAddress
+        else { return nil }
+        self.dimension = dimension
+        width = rowWidth(dimension: dimension)
+        capacity = Int(stored.chunk.rows)
+        count = capacity
+        // Never written to: `append` refuses, as the chunk is full.
+        self.vectors = UnsafeMutableRawPointer(mutating: vectors).assumingMemoryBound(to: Float.self)
+        self.inverses = UnsafeMutableRawPointer(mutating: inverses).assumingMemoryBound(to: Double.self)
+        self.roughInverses = UnsafeMutableRawPointer(mutating: roughInverses).assumingMemoryBound(to: Float.self)
+        ids = .allocate(capacity: 0)
+        payloads = .allocate(capacity: 0)
+        mapping = nil
+        self.stored = stored
+    }
+
     deinit {
+        guard stored == nil else {
+            ids.deallocate()
+            payloads.deallocate()
+            return
+        }
         ids.deinitialize(count: count).deallocate()
         payloads.deinitialize(count: count).deallocate()
         inverses.deallocate()
@@ -116,30 +146,40 @@ final class RowChunk: @unchecked Sendable {
     func append(_ row: Int, of other: RowChunk) -> Bool {
         guard count < capacity, other.dimension == dimension else { return false }
         (vectors + count * width).update(from: other.vectors + row * width, count: dimension)
-        initialize(count, other.ids[row], other.payloads[row], other.inverses[row])
+        initialize(count, other.id(row), other.payload(row), other.inverses[row])
         count += 1
         return true
     }
 
     // What readers see: `row` is below the count of their snapshot.
 
-    func id(_ row: Int) -> String { ids[row] }
-    func payload(_ row: Int) -> [String: PayloadValue]? { payloads[row] }
-    /// 1 / the row's norm; 0 for a zero row, NaN for one to be measured in double precision.
-    func inverseNorm(_ row: Int) -> Double { inverses[row] }
-    func vector(_ row: Int) -> [Float] { Array(UnsafeBufferPointer(start: vectors + row * width, count: dimension)) }
-    func record(_ row: Int) -> VectorRecord {
-        VectorRecord(id: ids[row], vector: vector(row), payload: payloads[row])
+    func id(_ row: Int) -> String { stored?.id(row) ?? ids[row] }
+    func hasID(_ row: Int, _ id: String) -> Bool { stored?.hasID(row, id) ?? (UTF8Key(ids[row]) == UTF8Key(id)) }
+    func payload(_ row: Int) -> [String: PayloadValue]? {
+        if let stored { return stored.payload(row) }
+        return payloads[row]
     }
+    /// 1 / the row's norm; 0 for a zero row, NaN for one to be measured in double precision.
+    func inverseNorm(_ row: Int) -> Double {
+        stored?.isIntact(.identities)
+        return inverses[row]
+    }
+    func vector(_ row: Int) -> [Float] {
+        stored?.isIntact(.vectors)
+        return Array(UnsafeBufferPointer(start: vectors + row * width, count: dimension))
+    }
+    func record(_ row: Int) -> VectorRecord { VectorRecord(id: id(row), vector: vector(row), payload: payload(row)) }
 
     /// Padded rows, one after the other.
     func rows(_ range: Range<Int>) -> UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(start: vectors + range.lowerBound * width, count: range.count * width)
+        stored?.isIntact(.vectors)
+        return UnsafeBufferPointer(start: vectors + range.lowerBound * width, count: range.count * width)
     }
 
     /// ``inverseNorm(_:)`` in single precision.
     func roughInverseNorms(_ range: Range<Int>) -> UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(start: roughInverses + range.lowerBound, count: range.count)
+        stored?.isIntact(.identities)
+        return UnsafeBufferPointer(start: roughInverses + range.lowerBound, count: range.count)
     }
 }
 

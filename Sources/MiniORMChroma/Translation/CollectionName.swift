@@ -3,7 +3,7 @@ internal import MiniORM
 
 /// The server's rule for names. No name is altered, so no two meet.
 enum CollectionName {
-    /// Throws ``VectorStoreError/Code/invalidCollectionName`` for a name that the server does not take: 3 to 512
+    /// Throws `VectorStoreError.Code.invalidCollectionName` for a name that the server does not take: 3 to 512
     /// characters `[A-Za-z0-9._-]`, the first and last a letter or digit, no two dots in a row, not an IPv4 address.
     static func check(_ name: String) throws(VectorStoreError) {
         guard isValid(Array(name.utf8)) else {

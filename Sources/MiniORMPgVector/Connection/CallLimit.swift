@@ -14,7 +14,7 @@ struct CallLimit: Sendable {
 
     /// How long to wait before the limit is to be looked at again, at the most.
     ///
-    /// Throws ``VectorStoreError/Code/cancelled`` or ``VectorStoreError/Code/timeout``.
+    /// Throws `VectorStoreError.Code.cancelled` or `VectorStoreError.Code.timeout`.
     func nextWait() throws(VectorStoreError) -> Duration {
         if BlockingCall.isCancelled { throw .pgvector(.cancelled, "the task was cancelled") }
         onWait?()

@@ -17,7 +17,7 @@ struct ConnectionString: Sendable {
 
     /// Reads a URL (`postgres://user:password@host:port/database?sslmode=require`) or keywords (`host=... dbname=...`).
     ///
-    /// Throws ``VectorStoreError/Code/invalidArgument``, without the text, which can hold a password.
+    /// Throws `VectorStoreError.Code.invalidArgument`, without the text, which can hold a password.
     init(_ text: String) throws(VectorStoreError) {
         let unreadable = VectorStoreError.pgvector(
             .invalidArgument, "the address is neither a postgres:// URL nor libpq's keywords; libpq cannot read it")

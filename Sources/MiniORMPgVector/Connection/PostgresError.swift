@@ -1,7 +1,7 @@
 #if PgVector
 import MiniORM
 
-/// What PostgreSQL or the connection to it reported: the ``VectorStoreError/cause`` of a store's error.
+/// What PostgreSQL or the connection to it reported: the `VectorStoreError.cause` of a store's error.
 ///
 /// Its description is safe to log. ``message`` is the server's own text, which can quote stored data.
 public struct PostgresError: Error, Sendable, CustomStringConvertible {

@@ -223,7 +223,7 @@ final class Session: Sendable {
         return found
     }
 
-    /// A collection; throws ``VectorStoreError/Code/collectionNotFound`` where there is none.
+    /// A collection; throws `VectorStoreError.Code.collectionNotFound` where there is none.
     func table(
         _ name: String, fresh: Bool = false, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) -> CollectionTable {

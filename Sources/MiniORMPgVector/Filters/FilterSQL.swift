@@ -1,7 +1,7 @@
 #if PgVector
 import MiniORM
 
-/// A filter as a condition in SQL, which means what ``VectorFilter/matches(_:)`` means.
+/// A filter as a condition in SQL, which means what `VectorFilter.matches(_:)` means.
 ///
 /// Every name and value is a bound parameter. Below a `not` each part is true or false and never null, so that `not` is
 /// the exact complement; elsewhere null is as good as false, and leaves the condition in a form that an index knows. A

@@ -10,7 +10,7 @@ struct JSONBReader {
 
     /// The payload in jsonb's binary form.
     ///
-    /// Throws ``VectorStoreError/Code/payloadDecoding`` where it is not an object, or nested beyond reason.
+    /// Throws `VectorStoreError.Code.payloadDecoding` where it is not an object, or nested beyond reason.
     static func payload(_ bytes: [UInt8], recordID: String) throws(VectorStoreError) -> [String: PayloadValue] {
         var reader = JSONBReader(bytes: bytes, position: 1)
         do {

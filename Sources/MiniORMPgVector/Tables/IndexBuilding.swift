@@ -7,7 +7,7 @@ extension PgVectorStore {
     /// that is faster than keeping it up while rows come in.
     ///
     /// Queries then go through the index, and are asked again exactly where it finds too few. Vectors of more dimensions
-    /// than the index takes throw ``VectorStoreError/Code/invalidArgument`` here, and nowhere else.
+    /// than the index takes throw `VectorStoreError.Code.invalidArgument` here, and nowhere else.
     ///
     /// - Parameters:
     ///   - collection: The collection's name.

@@ -8,7 +8,7 @@ struct TableName: Hashable, Sendable {
 
     /// `schema.table`, cut at the first dot, or `table` in the store's schema.
     ///
-    /// Throws ``VectorStoreError/Code/invalidCollectionName`` where PostgreSQL would cut or refuse a part.
+    /// Throws `VectorStoreError.Code.invalidCollectionName` where PostgreSQL would cut or refuse a part.
     init(_ name: String, defaultSchema: String) throws(VectorStoreError) {
         let parts = name.unicodeScalars.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         schema = parts.count == 2 ? String(parts[0]) : defaultSchema

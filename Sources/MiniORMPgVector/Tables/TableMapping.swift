@@ -15,9 +15,9 @@ extension PgVectorStore {
     ///   - vector: The column of vectors.
     ///   - payload: The column of payloads.
     /// - Returns: What the collection is.
-    /// - Throws: ``VectorStoreError/Code/collectionNotFound`` where there is no such table,
-    ///   ``VectorStoreError/Code/collectionMismatch`` where its columns are of other types,
-    ///   ``VectorStoreError/Code/collectionAlreadyExists`` where it is a collection already.
+    /// - Throws: `VectorStoreError.Code.collectionNotFound` where there is no such table,
+    ///   `VectorStoreError.Code.collectionMismatch` where its columns are of other types,
+    ///   `VectorStoreError.Code.collectionAlreadyExists` where it is a collection already.
     @discardableResult
     public func mapTable(
         _ collection: String, metric: VectorMetric, id: String, vector: String, payload: String

@@ -47,9 +47,10 @@ struct CheckCommand: AsyncParsableCommand {
 private struct URLHarness: ConformanceHarness {
     let url: StoreURL
 
-    func makeStore() async throws -> ConformanceStore { Self.checked(try await StoreScheme.open(url, for: .read)) }
+    func makeStore() async throws -> ConformanceStore { Self.checked(try await StoreScheme.open(url, for: .check)) }
 
     func reopen(_ store: ConformanceStore) async throws -> ConformanceStore? {
+        // The kit goes on writing through the first one.
         let opened = try await StoreScheme.open(url, for: .read)
         // Where the store itself does not last, the tool saves it, which is not what is checked.
         return opened.store.capabilities.isPersistent ? Self.checked(opened) : nil

@@ -118,4 +118,23 @@ enum System {
         defer { free(found) }
         return String(cString: found)
     }
+
+    /// Whether there is a directory of a name.
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Removes a directory and the files in it.
+    static func removeDirectory(_ path: String) {
+        guard let directory = opendir(path) else { return }
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { start in
+                start.withMemoryRebound(to: CChar.self, capacity: 1) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { _ = unlink(path + "/" + name) }
+        }
+        closedir(directory)
+        _ = rmdir(path)
+    }
 }

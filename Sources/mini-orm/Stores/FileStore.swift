@@ -9,37 +9,46 @@ internal import Musl
 #endif
 
 extension StoreScheme {
-    /// The embedded store, kept in a file: read when a command begins, and written whole when it has changed.
+    /// The embedded store, kept in a directory; or in one file, where there is one that `save(to:)` has written.
     static let file = StoreScheme(
-        name: "file", form: "file:PATH", summary: "the embedded store, kept in a file"
+        name: "file", form: "file:PATH", summary: "the embedded store, kept in a directory"
     ) { url, access in
         let path = url.rest.hasPrefix("//") ? String(url.rest.dropFirst(2)) : url.rest
         guard !path.isEmpty else { throw ToolError("file: needs a path, such as file:words.db", status: 64) }
-        return try FileStore(path, access).opened
+        let present = System.resolved(path)
+        guard present != nil || access == .create else {
+            throw ToolError("there is no store in \(path.shown); `mini-orm import` makes one")
+        }
+        if let present, !System.isDirectory(present) { return try SavedFile(present, access).opened }
+        return try open(path, access, isNew: present == nil)
+    }
+
+    /// The store in a directory: what a command has written is there at once.
+    private static func open(_ path: String, _ access: StoreAccess, isNew: Bool) throws -> OpenStore {
+        let store = try InMemoryVectorStore(at: path, readOnly: access == .read)
+        var opened = OpenStore(store)
+        let close = opened.close
+        opened.close = {
+            // A command that has written nothing leaves nothing.
+            if isNew, let names = try? store.listCollections(), names.isEmpty { System.removeDirectory(path) }
+            await close()
+        }
+        return opened
     }
 }
 
-/// The embedded store in a file, for one command.
-private final class FileStore: Sendable {
+/// The embedded store in one file, for one command: read when the command begins, and written whole when it has changed.
+private final class SavedFile: Sendable {
     private let path: String
     private let store: InMemoryVectorStore
     /// Held for as long as a command may write.
     private let lock: FileLock?
 
+    /// - Parameter path: The file itself, so that a link to it stays a link.
     init(_ path: String, _ access: StoreAccess) throws {
-        // A link stays a link: the file that it points at is locked and replaced.
-        let present = System.resolved(path)
-        self.path = present ?? path
-        guard present != nil || access == .create else {
-            throw ToolError("there is no file \(path.shown); `mini-orm import` makes one")
-        }
-        lock = access == .read ? nil : try FileLock(self.path)
-        // Looked for again now that nobody else can make it.
-        if System.resolved(self.path) != nil {
-            store = try InMemoryVectorStore(opening: self.path)
-        } else {
-            store = InMemoryVectorStore()
-        }
+        self.path = path
+        lock = access == .change || access == .create ? try FileLock(path) : nil
+        store = try InMemoryVectorStore(opening: path)
     }
 
     var opened: OpenStore {

@@ -4,6 +4,8 @@ internal import MiniORM
 enum StoreAccess: Sendable {
     /// Only reads.
     case read
+    /// Writes what is gone when the command ends: collections of the conformance kit.
+    case check
     /// Changes what is there.
     case change
     /// Changes what is there, or makes it.

@@ -60,7 +60,9 @@ struct CodedSearch: Sendable {
         parts = snapshot.parts.enumerated().map { position, part in
             guard let codes = part.chunk.codes.withLock({ $0 }) else { return nil }
             // Where few rows are selected, they are measured.
-            if let selected = selection.rows(of: position), selected.count < part.count / 8 { return nil }
+            if let selected = selection.rows(of: position), RowSelection.isFew(selected.count, of: part.count) {
+                return nil
+            }
             if books.last !== codes.codes.book, !books.contains(where: { $0 === codes.codes.book }) {
                 books.append(codes.codes.book)
                 coded.append(CodedQueries(queries, codes.codes.book))

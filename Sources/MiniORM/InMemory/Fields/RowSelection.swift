@@ -18,4 +18,7 @@ struct RowSelection: Sendable {
         guard let parts, parts.indices.contains(part) else { return nil }
         return parts[part]
     }
+
+    /// Whether rows are so few that it is quicker to measure each on its own than to scan past the others.
+    static func isFew(_ selected: Int, of rows: Int) -> Bool { selected <= rows / 12 }
 }

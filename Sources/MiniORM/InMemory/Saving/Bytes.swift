@@ -4,6 +4,21 @@ struct ByteWriter {
 
     mutating func raw(_ values: some Sequence<UInt8>) { bytes.append(contentsOf: values) }
 
+    mutating func reserve(_ count: Int) { bytes.reserveCapacity(bytes.count + count) }
+
+    /// Zeros up to a multiple of a length.
+    mutating func pad(to multiple: Int) {
+        let excess = bytes.count % multiple
+        if excess > 0 { bytes.append(contentsOf: repeatElement(0, count: multiple - excess)) }
+    }
+
+    /// Puts an integer in the place of bytes that are there.
+    mutating func replace(at offset: Int, _ value: some FixedWidthInteger) {
+        withUnsafeBytes(of: value.littleEndian) { new in
+            for (index, byte) in new.enumerated() where offset + index < bytes.count { bytes[offset + index] = byte }
+        }
+    }
+
     mutating func fixed<Integer: FixedWidthInteger>(_ value: Integer) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }

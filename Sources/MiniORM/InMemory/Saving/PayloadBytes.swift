@@ -11,32 +11,48 @@ private enum Tag: UInt8 {
 
 enum PayloadBytes {
     static func write(_ payloads: [[String: PayloadValue]?], to writer: inout ByteWriter) throws(VectorStoreError) {
-        var names: Set<UTF8Key> = []
-        for case let payload? in payloads { collect(payload, &names, 0) }
-        let sorted = names.sorted()
-        var numbers: [UTF8Key: UInt64] = [:]
-        writer.varint(UInt64(sorted.count))
-        for (number, name) in sorted.enumerated() {
-            numbers[name] = UInt64(number)
-            writer.text(name.string)
+        let names = Names(of: payloads)
+        names.write(to: &writer)
+        for payload in payloads { try write(payload, names, to: &writer) }
+    }
+
+    /// The names of the fields of payloads, each with its number.
+    struct Names {
+        fileprivate var numbers: [UTF8Key: UInt64] = [:]
+        private var sorted: [UTF8Key]
+
+        init(of payloads: [[String: PayloadValue]?]) {
+            var names: Set<UTF8Key> = []
+            for case let payload? in payloads { PayloadBytes.collect(payload, &names, 0) }
+            sorted = names.sorted()
+            for (number, name) in sorted.enumerated() { numbers[name] = UInt64(number) }
         }
-        for payload in payloads {
-            if let payload {
-                try write(.object(payload), numbers, 0, &writer)
-            } else {
-                writer.fixed(Tag.missing.rawValue)
-            }
+
+        func write(to writer: inout ByteWriter) {
+            writer.varint(UInt64(sorted.count))
+            for name in sorted { writer.text(name.string) }
         }
     }
 
-    private static func collect(_ members: [String: PayloadValue], _ names: inout Set<UTF8Key>, _ depth: Int) {
+    /// Writes one payload, without the names.
+    static func write(
+        _ payload: [String: PayloadValue]?, _ names: Names, to writer: inout ByteWriter
+    ) throws(VectorStoreError) {
+        if let payload {
+            try write(.object(payload), names.numbers, 0, &writer)
+        } else {
+            writer.fixed(Tag.missing.rawValue)
+        }
+    }
+
+    fileprivate static func collect(_ members: [String: PayloadValue], _ names: inout Set<UTF8Key>, _ depth: Int) {
         for (name, value) in members {
             names.insert(UTF8Key(name))
             collect(value, &names, depth + 1)
         }
     }
 
-    private static func collect(_ value: PayloadValue, _ names: inout Set<UTF8Key>, _ depth: Int) {
+    fileprivate static func collect(_ value: PayloadValue, _ names: inout Set<UTF8Key>, _ depth: Int) {
         guard depth <= maximumDepth else { return }
         switch value {
         case .object(let members): collect(members, &names, depth)
@@ -82,20 +98,31 @@ enum PayloadBytes {
     }
 
     static func read(_ count: Int, from reader: inout ByteReader) throws(MalformedBytes) -> [[String: PayloadValue]?] {
-        let nameCount = try reader.count()
-        var names: [String] = []
-        for _ in 0..<nameCount { names.append(try reader.text()) }
+        let names = try readNames(from: &reader)
         guard count <= reader.remaining else { throw MalformedBytes() }
         var payloads: [[String: PayloadValue]?] = []
         payloads.reserveCapacity(count)
-        for _ in 0..<count {
-            switch Tag(rawValue: try reader.byte()) {
-            case .missing: payloads.append(Optional<[String: PayloadValue]>.none)
-            case .object: payloads.append(try object(names, 0, &reader))
-            default: throw MalformedBytes()
-            }
-        }
+        for _ in 0..<count { payloads.append(try readPayload(names, from: &reader)) }
         return payloads
+    }
+
+    /// The names of fields, by number.
+    static func readNames(from reader: inout ByteReader) throws(MalformedBytes) -> [String] {
+        let count = try reader.count()
+        var names: [String] = []
+        for _ in 0..<count { names.append(try reader.text()) }
+        return names
+    }
+
+    /// One payload whose fields have these names.
+    static func readPayload(
+        _ names: [String], from reader: inout ByteReader
+    ) throws(MalformedBytes) -> [String: PayloadValue]? {
+        switch Tag(rawValue: try reader.byte()) {
+        case .missing: return nil
+        case .object: return try object(names, 0, &reader)
+        default: throw MalformedBytes()
+        }
     }
 
     private static func object(

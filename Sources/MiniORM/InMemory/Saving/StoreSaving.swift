@@ -16,7 +16,7 @@ extension InMemoryVectorStore {
     }
 
     func save(to path: String, calls: FileCalls) throws(VectorStoreError) {
-        let collections = collections.withLock { $0 }.sorted { $0.key < $1.key }
+        let collections = catalogue.collections.withLock { $0 }.sorted { $0.key < $1.key }
         guard !path.isEmpty, !path.utf8.contains(0) else {
             throw VectorStoreError(.invalidArgument, "a path is not empty and holds no NUL", store: name)
         }

@@ -1,0 +1,25 @@
+// Chunks that stay in files.
+extension CollectionSnapshot {
+    /// Throws where the use of a chunk has shown that its file is damaged.
+    func checkIntact() throws(VectorStoreError) {
+        for part in parts { try part.chunk.checkIntact() }
+    }
+}
+
+extension RowChunk {
+    /// Throws where a use has shown that the chunk's file is damaged.
+    func checkIntact() throws(VectorStoreError) {
+        guard let stored, stored.isDamaged else { return }
+        throw Self.damaged(stored.chunk.file)
+    }
+
+    /// Whether all of it is what was written; reads it where nobody has.
+    var isIntact: Bool { stored.map { stored in StoredChunk.Section.allCases.allSatisfy { stored.isIntact($0) } } ?? true }
+
+    /// The error of a data file that is not what was written.
+    static func damaged(_ file: UInt64) -> VectorStoreError {
+        VectorStoreError(
+            .corruptedStorage,
+            "data file \(file) of the directory is damaged; InMemoryVectorStore.recover(at:to:) saves what can be saved")
+    }
+}
