@@ -90,8 +90,8 @@ final class PostgresConnection: @unchecked Sendable {
     /// Looks, without a round trip, whether the server has gone.
     func checkHealth() {
         var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
-        // What the server said last comes before the end of the stream.
-        while !isBroken, poll(&descriptor, 1, 0) > 0 { isBroken = PQconsumeInput(connection) == 0 }
+        // A server has nothing to say on an idle connection but goodbye, and the end of the stream can be a moment behind.
+        if poll(&descriptor, 1, 0) > 0 { isBroken = true }
         if PQstatus(connection) != CONNECTION_OK || PQtransactionStatus(connection) != PQTRANS_IDLE { isBroken = true }
     }
 
