@@ -60,10 +60,13 @@ import Testing
         }
     }
 
-    static func search(_ threads: Int, codes: Bool, kernel: VectorKernel = .best) -> ExactSearch {
+    static func search(
+        _ threads: Int, codes: Bool, coding: CodingPolicy.Coding = .atOnce, kernel: VectorKernel = .best
+    ) -> ExactSearch {
         ExactSearch(
             threads: ScanThreads(threads), kernel: kernel,
-            coding: CodingPolicy(isOn: codes, minimumRows: 64, dimensions: 1...4096, codesAtOnce: true))
+            coding: CodingPolicy(
+                coding: coding, isOn: codes, evenIfSlower: true, minimumRows: 64, dimensions: 1...4096))
     }
 
     static func isSame(_ lhs: [[VectorSearchResult]], _ rhs: [[VectorSearchResult]]) -> Bool {
@@ -83,18 +86,53 @@ import Testing
             Self.compare(collection, &source, "at first")
             // Rows that come later, rows that are gone, and a collection that has outgrown what it was learned from.
             try collection.upsert(Self.records(&source, rows..<rows + 40))
-            _ = collection.delete((0..<50).map { "r\(($0 * 3 * 7919) % 100_003)" })
+            _ = try collection.delete((0..<50).map { "r\(($0 * 3 * 7919) % 100_003)" })
             Self.compare(collection, &source, "with later rows and dead ones")
             try collection.upsert(Self.records(&source, rows + 40..<2 * rows + 100))
             Self.compare(collection, &source, "outgrown")
             // So that the test is one of codes.
-            if (kind == .clustered || kind == .isotropic) && dimension >= 100 {
+            if kind != .zeros || dimension > 1 {
                 #expect(collection.snapshot.parts.contains { $0.chunk.codes.withLock { $0 != nil } })
             }
         }
     }
 
-    private static func compare(_ collection: InMemoryCollection, _ source: inout Source, _ what: String) {
+    /// Two stages and one, along axes and not, whatever the data would have chosen; and chunks coded in different ways.
+    @Test(arguments: Kind.allCases, VectorMetric.allCases)
+    func everyWayOfCodingIsExact(kind: Kind, metric: VectorMetric) throws {
+        for dimension in [45, 100] {
+            var source = Source(kind, dimension, seed: 77)
+            let collection = InMemoryCollection(
+                CollectionDescription(name: "c", dimension: dimension, metric: metric))
+            try collection.upsert(Self.records(&source, 0..<400))
+            let sample = try #require(RowSample(collection.snapshot, atMost: 256))
+            let axes = sample.principalAxes(40)
+            let books = [
+                CodeBook(dimension: dimension, axes: axes, leading: 8, count: 40),
+                CodeBook(dimension: dimension, axes: axes, leading: 32, count: 32),
+                CodeBook(dimension: dimension, axes: [], leading: 16, count: 41),
+                CodeBook(dimension: dimension, axes: [], leading: 32, count: dimension),
+                CodeBook(dimension: dimension),
+            ]
+            // The axes of rows of low rank are fewer than were asked for.
+            let usable = books.filter { $0.axes.isEmpty || $0.axes.count == $0.count * $0.width }
+            for shift in 0..<usable.count {
+                for (position, part) in collection.snapshot.parts.enumerated() {
+                    let codes = ChunkCodes(
+                        usable[(position + shift) % usable.count], metric: metric, rows: part.chunk.capacity)
+                    let end = part.count / 16 * 16
+                    codes.append(part.chunk, from: 0, to: end / 32 * 16)
+                    codes.append(part.chunk, from: end / 32 * 16, to: end)
+                    part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
+                }
+                Self.compare(collection, &source, "book \(shift)", coding: .never)
+            }
+        }
+    }
+
+    private static func compare(
+        _ collection: InMemoryCollection, _ source: inout Source, _ what: String, coding: CodingPolicy.Coding = .atOnce
+    ) {
         let snapshot = collection.snapshot
         let (metric, dimension) = (collection.description.metric, source.dimension)
         let vectors = (0..<18).map { $0 == 5 ? [Float](repeating: 0, count: dimension) : source.next() }
@@ -116,7 +154,8 @@ import Testing
             let selection = number % 3 == 2 ? half : .all
             let expected = search(1, codes: false).search(snapshot, queries, options, selection)
             let found = search(
-                1 + number % 3, codes: true, kernel: VectorKernel.available[number % VectorKernel.available.count]
+                1 + number % 3, codes: true, coding: coding,
+                kernel: VectorKernel.available[number % VectorKernel.available.count]
             )
             .search(snapshot, queries, options, selection)
             #expect(isSame(found, expected), "\(dimension) \(what) \(options) \(asked.count)")

@@ -25,9 +25,9 @@ struct CodePlan: Sendable {
     private static let largestRotated = 2048
     private static let mostAxes = 512
 
-    /// The quickest way for rows such as these; `nil` if that is to measure every row.
-    static func best(_ sample: RowSample, rows: Int) -> CodePlan? {
-        var best = (cost: 0.8 * plainCost(width: sample.width), axes: [Float](), leading: 0, count: 0)
+    /// The quickest way for rows such as these; `nil` if it does not cost less than a limit.
+    static func best(_ sample: RowSample, rows: Int, below limit: Double) -> CodePlan? {
+        var best = (cost: limit, axes: [Float](), leading: 0, count: 0)
         func consider(_ axes: [Float], _ shares: [(components: Int, share: Double)], fixedCost: Double) {
             for (index, first) in shares.enumerated() {
                 for second in shares[index...] {

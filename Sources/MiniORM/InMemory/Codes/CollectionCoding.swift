@@ -1,15 +1,25 @@
 internal import Dispatch
 internal import Synchronization
 
-/// When rows are given codes.
+/// When rows are given codes, and by whom.
 struct CodingPolicy: Sendable {
+    enum Coding: Sendable {
+        /// In the background, seen to by the query that finds rows without codes.
+        case inBackground
+        /// By that query, before it goes on.
+        case atOnce
+        /// Never; what codes there are, are used.
+        case never
+    }
+    var coding = Coding.inBackground
+    /// Whether to use codes.
     var isOn = true
+    /// Whether rows have codes even if that is expected to be slower.
+    var evenIfSlower = false
     /// Smaller collections are measured as quickly as they are bounded.
     var minimumRows = 4096
     /// Below, a code is hardly shorter than what is beside it; above, sums leave 32 bits.
     var dimensions = 32...16_384
-    /// Whether the query that finds rows without codes codes them itself, rather than leave that to the background.
-    var codesAtOnce = false
 }
 
 /// How a collection's rows are coded, and the coding of new ones.
@@ -38,6 +48,7 @@ final class CollectionCoding: Sendable {
         guard let dimension = snapshot.parts.first?.chunk.dimension, policy.dimensions.contains(dimension),
             snapshot.liveCount >= policy.minimumRows
         else { return false }
+        if policy.coding == .never { return true }
         let (shallCode, isWorthwhile) = state.withLock { state in
             let rows = snapshot.parts.reduce(0) { $0 + $1.count }
             let outgrown = rows >= 2 * state.learnedRows || state.isStale
@@ -50,10 +61,10 @@ final class CollectionCoding: Sendable {
             return (true, !isPaused)
         }
         if shallCode {
-            if policy.codesAtOnce {
-                code(snapshot, metric)
+            if policy.coding == .atOnce {
+                code(snapshot, metric, policy)
             } else {
-                Self.queue.async { self.code(snapshot, metric) }
+                Self.queue.async { self.code(snapshot, metric, policy) }
             }
         }
         return isWorthwhile
@@ -72,12 +83,16 @@ final class CollectionCoding: Sendable {
         part.count == part.chunk.capacity ? part.count : part.count / 16 * 16
     }
 
-    private func code(_ snapshot: CollectionSnapshot, _ metric: VectorMetric) {
+    private func code(_ snapshot: CollectionSnapshot, _ metric: VectorMetric, _ policy: CodingPolicy) {
         let rows = snapshot.parts.reduce(0) { $0 + $1.count }
         let (present, mustLearn) = state.withLock { ($0.book, rows >= 2 * $0.learnedRows || $0.isStale) }
         var book = present
         if mustLearn {
-            let plan = RowSample(snapshot, atMost: 4096).flatMap { CodePlan.best($0, rows: rows) }
+            let plan = RowSample(snapshot, atMost: 4096).flatMap { sample in
+                // Less than a fifth is not worth the memory.
+                let limit = policy.evenIfSlower ? .infinity : 0.8 * CodePlan.plainCost(width: sample.width)
+                return CodePlan.best(sample, rows: rows, below: limit)
+            }
             book = plan?.book
             state.withLock {
                 $0.book = book
