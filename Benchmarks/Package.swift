@@ -23,6 +23,8 @@ let package = Package(
         .executableTarget(
             name: "coded-scan", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
         .executableTarget(
+            name: "compare-ours", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
+        .executableTarget(
             name: "chroma-rate",
             dependencies: [
                 .product(name: "MiniORM", package: "mini-orm"),

@@ -1,3 +1,4 @@
+import Dispatch
 import Synchronization
 import Testing
 
@@ -160,6 +161,35 @@ import Testing
             .search(snapshot, queries, options, selection)
             #expect(isSame(found, expected), "\(dimension) \(what) \(options) \(asked.count)")
         }
+    }
+
+    /// Rows are coded in the background while a writer adds and deletes, and queries read all along.
+    @Test func codingDisturbsNobody() throws {
+        let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 32, metric: .dot))
+        var source = Source(.clustered, 32, seed: 9)
+        let batches = (0..<30).map { Self.records(&source, $0 * 100..<$0 * 100 + 100) }
+        let vectors = (0..<8).map { _ in source.next() }
+        let isRight = Mutex(true)
+        let queue = DispatchQueue(label: "readers", attributes: .concurrent)
+        let readers = DispatchGroup()
+        for reader in 0..<3 {
+            queue.async(group: readers) {
+                let coded = Self.search(1 + reader, codes: true, coding: .inBackground)
+                let queries = PreparedQueries(vectors, metric: .dot, dimension: 32)
+                for _ in 0..<60 {
+                    let snapshot = collection.snapshot
+                    let found = coded.search(snapshot, queries, QueryOptions(topK: 10))
+                    let expected = Self.search(1, codes: false).search(snapshot, queries, QueryOptions(topK: 10))
+                    if !Self.isSame(found, expected) { isRight.withLock { $0 = false } }
+                }
+            }
+        }
+        for batch in batches {
+            try collection.upsert(batch)
+            _ = try collection.delete(batch.prefix(9).map(\.id))
+        }
+        readers.wait()
+        #expect(isRight.withLock { $0 })
     }
 
     /// A query finds rows that were added after the axes were learned and have nothing in common with the others.

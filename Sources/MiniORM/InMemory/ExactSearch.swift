@@ -22,7 +22,9 @@ struct ExactSearch: Sendable {
     /// Queries that share a look at a block of rows.
     private static let queriesPerGroup = 16
     /// So many rows that are not selected are measured with those around them.
-    private static let gapToBridge = 3
+    private static let gapToBridge = 16
+    /// Measuring a row on its own takes less than so many rows of a scan that measures all.
+    private static let rowsPerPick = 3
 
     /// The best rows for each query, of those that are selected and match the options' filter.
     func search(
@@ -113,7 +115,7 @@ extension ExactSearch {
         let part = snapshot.parts[position]
         let selected = selection.rows(of: position)
         if part.count == part.dead.count || selected?.count == 0 { return }
-        if let selected, RowSelection.isFew(selected.count, of: part.count) {
+        if let selected, selected.count <= part.count / Self.rowsPerPick {
             return pick(snapshot, position, first, selected, queries, group, &best)
         }
         let rowsPerBlock = max(16, min(256, (1 << 16) / queries.width / 16 * 16))
