@@ -144,10 +144,9 @@ import Testing
                 return set
             })
         for (number, options) in [
-            QueryOptions(topK: 1), QueryOptions(topK: 10), QueryOptions(topK: 60),
-            QueryOptions(topK: snapshot.liveCount + 5),
+            QueryOptions(topK: 1), QueryOptions(topK: snapshot.liveCount + 5), QueryOptions(topK: 10),
             QueryOptions(topK: 7, filter: .field("n") == 3), QueryOptions(topK: 10, minScore: 0.5),
-            QueryOptions(topK: 10, minScore: -1),
+            QueryOptions(topK: 60), QueryOptions(topK: 10, minScore: -1),
         ].enumerated() {
             // One query, some, and more than share a look at the rows; the sixth is zero.
             let asked = Array(vectors.dropFirst(number % 4 == 1 ? number : 0).prefix([5, 1, 6, 18][number % 4]))

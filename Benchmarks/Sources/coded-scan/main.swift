@@ -1,9 +1,10 @@
 // What codes save: exact queries that measure every row beside those that rule most of them out.
 //
-//   swift run -c release coded-scan VECTORS.npy|isotropic [rows] [threads] [metric]
+//   swift run -c release coded-scan VECTORS.npy|isotropic|hostile [rows] [threads] [metric]
 //
 // VECTORS.npy holds float32 vectors; rows beyond its own are copies with seeded noise of norm 0.3, brought to length 1.
-// Queries are made the same way. `isotropic` is 384 normal random components a row.
+// Queries are made the same way. `isotropic` is 384 normal random components a row; `hostile` is rows that differ by less
+// than codes can tell.
 import CStreamRate
 import Foundation
 import MiniORM
@@ -27,6 +28,7 @@ struct Random {
 struct Vectors {
     var dimension = 384
     var floats: [Float] = []
+    var isHostile = false
     var count: Int { floats.count / dimension }
 
     /// A NumPy file, version 1, little-endian float32, two dimensions.
@@ -45,13 +47,13 @@ struct Vectors {
         }
     }
 
-    init() {}
+    init(isHostile: Bool) { self.isHostile = isHostile }
 
     func row(_ index: Int) -> [Float] {
         var random = Random(state: UInt64(index) &* 0xD134_2543_DE82_EF95)
         var row: [Float]
         if floats.isEmpty {
-            row = (0..<dimension).map { _ in random.normal() }
+            row = (0..<dimension).map { _ in isHostile ? 1 + 1e-4 * random.normal() : random.normal() }
         } else {
             row = Array(floats[index % count * dimension..<(index % count + 1) * dimension])
             if index < count { return row }
@@ -69,11 +71,20 @@ func seconds(_ body: () throws -> Void) rethrows -> Double {
     return Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
 }
 
+/// Resident memory in bytes.
+func residentBytes() -> Int {
+    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return 0 }
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+    return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0) * 1024
+}
+
 func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
 let arguments = Array(CommandLine.arguments.dropFirst())
-guard let source = arguments.first, let vectors = source == "isotropic" ? Vectors() : Vectors(npy: source) else {
-    FileHandle.standardError.write(Data("usage: coded-scan VECTORS.npy|isotropic [rows] [threads] [metric]\n".utf8))
+let random = ["isotropic": Vectors(isHostile: false), "hostile": Vectors(isHostile: true)]
+guard let source = arguments.first, let vectors = random[source] ?? Vectors(npy: source) else {
+    let usage = "usage: coded-scan VECTORS.npy|isotropic|hostile [rows] [threads] [metric]\n"
+    FileHandle.standardError.write(Data(usage.utf8))
     exit(64)
 }
 let rows = arguments.dropFirst().first.flatMap { Int($0) } ?? 117_659
@@ -105,20 +116,23 @@ for metric in VectorMetric.allCases where only == nil || metric == only {
     let plain = try queries.prefix(40).map { query in
         try seconds { _ = try repository.query(query, topK: rows, minScore: 2) }
     }
+    let before = residentBytes()
     let begun = ContinuousClock.now
     let first = try seconds { _ = try repository.query(queries[0], topK: 10) }
     // Until the codes are there, and the caches warm.
     while ContinuousClock.now - begun < .seconds(3) { _ = try repository.query(queries[1], topK: 10) }
     let coded = try queries.map { query in try seconds { sum += try repository.query(query, topK: 10)[0].score } }
+    let grown = Double(residentBytes() - before) / Double(rows * vectors.dimension * 4)
     let hundred = try queries.map { query in try seconds { sum += try repository.query(query, topK: 100)[0].score } }
     let batch = Array(queries.prefix(256))
     let batched = try (0..<7).map { _ in try seconds { sum += try repository.queryBatch(batch, topK: 10)[0][0].score } }
     print(
         String(
             format: "%@: all rows measured %.2f ms; with codes %.3f ms (mean %.3f, best %.3f), %.1f times as fast; "
-                + "k = 100 %.3f ms; batch of 256 %.1f ms; the first query %.2f ms",
+                + "k = 100 %.3f ms; batch of 256 %.1f ms; the first query %.2f ms; memory grew by %.3f of the "
+                + "vectors",
             metric.rawValue, median(plain) * 1e3, median(coded) * 1e3, coded.reduce(0, +) / 400 * 1e3,
             (coded.min() ?? 0) * 1e3, median(plain) / median(coded), median(hundred) * 1e3, median(batched) * 1e3,
-            first * 1e3))
+            first * 1e3, grown))
 }
 if sum.isNaN { print("not a number") }
