@@ -23,16 +23,29 @@ import Testing
     }
 
     @Test func anExportNeverReplacesTheStoreItReads() throws {
-        let before = try Data(contentsOf: URL(fileURLWithPath: scratch.file("three.db")))
         try FileManager.default.createSymbolicLink(
             atPath: scratch.file("link"), withDestinationPath: scratch.file("three.db"))
-        for name in ["three.db", "link", "./three.db"] {
+        let files = try FileManager.default.contentsOfDirectory(atPath: scratch.file("three.db"))
+        #expect(!files.isEmpty)
+        for name in ["three.db", "link", "./three.db", "link/new"] + files.map({ "three.db/" + $0 }) {
             let outcome = try run("export", scratch.file(name))
             #expect(outcome.status == 1)
-            #expect(outcome.errors.contains("is the store itself"))
+            #expect(outcome.errors.contains("is the store itself"), "\(name)")
         }
-        #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.file("three.db"))) == before)
         #expect(try run("count").output == "3\n")
+    }
+
+    @Test func anExportNeverReplacesTheFileItReads() throws {
+        let store = InMemoryVectorStore()
+        let three = try VectorRepository(store, "three", dimension: 2)
+        try three.upsert([VectorRecord(id: "a", vector: [1, 0])])
+        try store.save(to: scratch.file("saved"))
+        let outcome = try Tool.run(
+            Tool.process(
+                ["export", "--store", "file:" + scratch.file("saved"), "--collection", "three", scratch.file("saved")]))
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("is the store itself"))
+        #expect(try InMemoryVectorStore(opening: scratch.file("saved")).listCollections() == ["three"])
     }
 
     @Test func aProcessWithoutStandardInputFailsToReadIt() throws {

@@ -26,7 +26,7 @@ struct ExportCommand: AsyncParsableCommand {
                 try output.flush()
                 return
             }
-            if let store = opened.file, System.resolved(file) == store {
+            if let store = opened.file, Self.isInside(file, store) {
                 throw ToolError("\(file.shown) is the store itself, which the export would replace; name another file")
             }
             var output = try FileOutput(file)
@@ -38,6 +38,14 @@ struct ExportCommand: AsyncParsableCommand {
             var summary = StandardOutput()
             try summary.line("\(count.of("record")) exported to \(file.terminalSafe) in \(bar.elapsed.readable)")
             try summary.flush()
+        }
+    }
+
+    /// Whether a file is a store, or in its directory, be it there already or not.
+    private static func isInside(_ file: String, _ store: String) -> Bool {
+        let name = file.lastIndex(of: "/").map { String(file[...$0]) } ?? "."
+        return [System.resolved(file), System.resolved(name)].contains { path in
+            path.map { $0 == store || $0.hasPrefix(store + "/") } ?? false
         }
     }
 

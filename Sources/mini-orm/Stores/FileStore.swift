@@ -27,6 +27,7 @@ extension StoreScheme {
     private static func open(_ path: String, _ access: StoreAccess, isNew: Bool) throws -> OpenStore {
         let store = try InMemoryVectorStore(at: path, readOnly: access == .read)
         var opened = OpenStore(store)
+        opened.file = System.resolved(path)
         let close = opened.close
         opened.close = {
             // A command that has written nothing leaves nothing.

@@ -58,7 +58,8 @@ struct LogReading {
         var offset = offset + 8
         while offset <= bytes.count - LogEntryHeader.length {
             // The magic number first, as a checksum for every 8 bytes takes its time.
-            if UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) == LogEntryHeader.magic,
+            if UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+                == LogEntryHeader.magic,
                 entryHeader(at: offset) != nil
             {
                 return offset
