@@ -70,7 +70,8 @@ enum LogEntry {
     }
 
     private static func records(_ reader: inout ByteReader) throws(MalformedBytes) -> [VectorRecord] {
-        guard let dimension = Int(exactly: try reader.varint()), dimension <= InMemoryVectorStore.maximumDimension else {
+        guard let dimension = Int(exactly: try reader.varint()), dimension <= InMemoryVectorStore.maximumDimension
+        else {
             throw MalformedBytes()
         }
         let count = try reader.count(of: max(1, dimension * 4))

@@ -68,8 +68,9 @@ final class StorageDirectory: Sendable {
             do throws(VectorStoreError) { return try DirectoryOpening(layer, files, manifest) } catch {
                 // A checkpoint of the process that writes removes what the manifest before it names.
                 attempts += 1
-                guard readOnly, attempts < 100, try self.manifest(layer, files, readOnly: true).firstLog
-                    != manifest.firstLog
+                guard readOnly, attempts < 100,
+                    try self.manifest(layer, files, readOnly: true).firstLog
+                        != manifest.firstLog
                 else { throw error }
             }
         }

@@ -70,7 +70,8 @@ private struct StoreRecovery {
         let bytes = try layer.read(files.manifest)
         do throws(Manifest.Unreadable) { manifest = try Manifest(bytes, usesSecond: true) } catch {
             throw VectorStoreError(
-                .corruptedStorage, "\(files.manifest.quoted) and its copy are damaged; restore the directory from a backup",
+                .corruptedStorage,
+                "\(files.manifest.quoted) and its copy are damaged; restore the directory from a backup",
                 store: "memory")
         }
         if (try? Manifest(bytes)) == nil { report.damage.append("manifest: the first copy is damaged") }
@@ -113,7 +114,7 @@ private struct StoreRecovery {
             if isIntact, !stored.isDamaged {
                 try store.upsert(UpsertRequest(collection: description.name, records: records))
             } else {
-                lose(live, "data-\(chunk.file): \(live) records of the collection \(description.name.quoted) are damaged")
+                lose(live, "data-\(chunk.file): \(live) records of \(description.name.quoted) are damaged")
             }
         }
     }
