@@ -50,6 +50,8 @@ let package = Package(
                     name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport",
                     condition: .when(traits: ["Qdrant"])
                 ),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Qdrant"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Qdrant"])),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
             ],
             exclude: ["Generated/qdrant.proto"],
@@ -95,6 +97,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Chroma"])),
                 .product(name: "NIOSSL", package: "swift-nio-ssl", condition: .when(traits: ["Chroma"])),
             ],
             swiftSettings: settings

@@ -22,6 +22,10 @@ let package = Package(
             name: "scan-rate", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
         .executableTarget(name: "store-rate", dependencies: [.product(name: "MiniORM", package: "mini-orm")]),
         .executableTarget(
+            name: "coded-scan", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
+        .executableTarget(
+            name: "compare-ours", dependencies: ["CStreamRate", .product(name: "MiniORM", package: "mini-orm")]),
+        .executableTarget(
             name: "chroma-rate",
             dependencies: [
                 .product(name: "MiniORM", package: "mini-orm"),

@@ -2,12 +2,13 @@
 
 usage: peer.py PORT
 """
+import asyncio
 import random
 import sys
 import time
 import uuid
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import AsyncQdrantClient, QdrantClient, models
 
 DIMENSION, COUNT, QUERIES, NAME = 384, 20_000, 1_000, "benchmark-theirs"
 random.seed(1)
@@ -43,6 +44,28 @@ def query():
         assert len(client.query_points(NAME, query=vector, limit=10, with_payload=True).points) == 10
 
 
+def query_8():
+    """Its asynchronous client, with eight calls under way."""
+    async def run():
+        asynchronous = AsyncQdrantClient(
+            host="127.0.0.1", grpc_port=int(sys.argv[1]), prefer_grpc=True, check_compatibility=False)
+
+        async def lane(vectors):
+            for vector in vectors:
+                answer = await asynchronous.query_points(NAME, query=vector, limit=10, with_payload=True)
+                assert len(answer.points) == 10
+        await asyncio.gather(*(lane(wanted[QUERIES * i // 8:QUERIES * (i + 1) // 8]) for i in range(8)))
+        await asynchronous.close()
+    asyncio.run(run())
+
+
+def batch():
+    for start in range(0, QUERIES, 100):
+        answers = client.query_batch_points(NAME, [
+            models.QueryRequest(query=vector, limit=10, with_payload=True) for vector in wanted[start:start + 100]])
+        assert all(len(answer.points) == 10 for answer in answers)
+
+
 def scroll():
     read, offset = 0, None
     while True:
@@ -55,5 +78,7 @@ def scroll():
 
 measure("upsert", upsert)
 measure("query", query)
+measure("query-8", query_8)
+measure("batch", batch)
 measure("scroll", scroll)
 client.delete_collection(NAME)

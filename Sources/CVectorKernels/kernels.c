@@ -1,11 +1,13 @@
 // Which kernels this machine can run, and the way to them.
-#include "kernels.h"
+#include "codes.h"
+
+#include <stdatomic.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 
 typedef struct features {
-    bool avx2, avx512;
+    bool avx2, avx512, vnni;
 } features;
 
 static uint64_t enabled_state(void) {
@@ -16,7 +18,7 @@ static uint64_t enabled_state(void) {
 
 // A register set counts only if the processor has it and the system keeps it when it switches threads.
 static features detect(void) {
-    features found = {false, false};
+    features found = {false, false, false};
     uint32_t a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return found;
     const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28;
@@ -26,7 +28,35 @@ static features detect(void) {
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return found;
     found.avx2 = (b & (1u << 5)) != 0;
     found.avx512 = (b & (1u << 16)) != 0 && (state & 0xE6) == 0xE6;
+    const uint32_t bw_and_vl = 1u << 30 | 1u << 31;
+    found.vnni = found.avx512 && (b & bw_and_vl) == bw_and_vl && (c & (1u << 11)) != 0;
     return found;
+}
+
+// Asked for with every block of rows, while `cpuid` takes a virtual machine a long way: 0 is unknown, 1 no, 2 yes. Two
+// threads that find out at once write the same.
+bool cvk_has_vnni(void) {
+    static _Atomic int known = 0;
+    int answer = atomic_load_explicit(&known, memory_order_relaxed);
+    if (answer == 0) {
+        answer = detect().vnni ? 2 : 1;
+        atomic_store_explicit(&known, answer, memory_order_relaxed);
+    }
+    return answer == 2;
+}
+#elif defined(__aarch64__)
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+bool cvk_has_dotprod(void) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return true;
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP) & (1ul << 20)) != 0; // ASIMDDP
+#else
+    return false;
+#endif
 }
 #endif
 

@@ -93,7 +93,8 @@ struct PgOperations: VectorStorePort {
         let id: String
     }
 
-    /// Pages by the primary key: nothing is held open between two, and an iteration that is given up leaves nothing.
+    /// Pages by the primary key: as fast as a cursor, nothing is held open between two, and an iteration that is given
+    /// up leaves nothing.
     func scan(_ request: ScanRequest) throws(VectorStoreError) -> ScanPage {
         try session.run(collection: request.collection) { connection, limit throws(VectorStoreError) in
             let table = try session.table(request.collection, connection, limit)

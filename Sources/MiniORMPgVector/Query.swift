@@ -56,7 +56,8 @@ struct Query {
                 text = sql
                 sets.append(parameters)
             }
-            for rows in try connection.runPipelined(text, sets, limit: limit) {
+            var unsent = sets.makeIterator()
+            for rows in try connection.runPipelined(text, limit: limit, next: { unsent.next() }) {
                 guard let results = try read(rows) else { return nil }
                 answers.append(results)
             }
@@ -70,28 +71,38 @@ struct Query {
     ) throws(VectorStoreError) -> (String, PostgresParameters) {
         var parameters = PostgresParameters()
         let query = "$\(parameters.vector(vector))::\(pgvector.schema).vector"
-        let count = "$\(parameters.integer(Int64(clamping: options.topK)))::bigint"
+        // Not bound: how many rows are wanted decides on the plan, so that the server would plan each call anew.
+        let count = String(options.topK)
         let filter = try PgOperations.condition(options.filter, table, parameters)
         let scores = ScoreSQL(schema: pgvector.schema, metric: table.description.metric)
-        let score = scores.score(table.vector, query)
-        let vectorColumn = options.includeVectors ? ", \(table.vector)" : ""
-        let columns = "\(table.id)::text, score, tableoid, \(table.payload)\(vectorColumn)"
-        let stored = "\(table.id), tableoid, \(table.payload), \(table.vector)"
+        let order = "order by row_score desc, row_id collate \"C\""
+        let columns = "row_id::text, row_score, row_table"
+        let vectorColumn = options.includeVectors ? ", row_vector" : ""
         let sql: String
         if exact {
+            // The sort copies every row that it is given: payloads and vectors are read afterwards, by place.
             sql = """
-                select \(columns) from (
-                    select \(stored), \(score) as score from \(table.name.quoted) where \(filter.sql)
-                ) as rows order by score desc, \(table.id) collate "C" limit \(count)
+                select \(columns), row_payload\(vectorColumn) from (
+                    select row_id, row_score, row_table, row_place from (
+                        select \(table.id) as row_id, tableoid as row_table, ctid as row_place,
+                            \(scores.score(table.vector, query)) as row_score
+                        from \(table.name.quoted) where \(filter.sql)
+                    ) as scored \(order) limit \(count)
+                ) as best cross join lateral (
+                    select \(table.payload) as row_payload, \(table.vector) as row_vector from \(table.name.quoted)
+                    where ctid = row_place and tableoid = row_table offset 0
+                ) as stored \(order)
                 """
         } else {
             sql = """
-                select \(columns) from (
-                    select \(stored), \(score) as score from (
-                        select \(stored) from \(table.name.quoted) where \(filter.sql)
-                        order by \(approximateDistance(query, scores)) limit \(candidates(count))
+                select \(columns), row_payload\(vectorColumn) from (
+                    select *, \(scores.score("row_vector", query)) as row_score from (
+                        select \(table.id) as row_id, tableoid as row_table, \(table.payload) as row_payload,
+                            \(table.vector) as row_vector
+                        from \(table.name.quoted) where \(filter.sql)
+                        order by \(approximateDistance(query, scores)) limit \(candidates)
                     ) as nearest
-                ) as rows order by score desc, \(table.id) collate "C" limit \(count)
+                ) as scored \(order) limit \(count)
                 """
         }
         return (sql, filter.parameters)
@@ -105,9 +116,7 @@ struct Query {
     }
 
     /// An index of half precision names twice as many, which are then scored by their vectors.
-    private func candidates(_ count: String) -> String {
-        table.isHalf ? "(least(\(count), 1000000000) * 2)" : count
-    }
+    private var candidates: Int { table.isHalf ? min(options.topK, 1_000_000_000) * 2 : options.topK }
 
     private func read(_ rows: PostgresResult) throws(VectorStoreError) -> [VectorSearchResult]? {
         var results: [VectorSearchResult] = []

@@ -46,7 +46,7 @@ extension QdrantVectorStore {
         request.withPayload = payload
         request.withVectors.enable = includeVectors
         if let consistency { request.readConsistency = consistency }
-        return try await connection.call(QdrantMethods.get, request).result.map(StoredPoint.init)
+        return try await connection.call(QdrantMethods.get, request)
     }
 
     /// In a collection of ours only the reserved part of payloads is asked for; points that another program put there
@@ -58,10 +58,10 @@ extension QdrantVectorStore {
         let foreign = points.filter { !$0.isOurs }.map(\.id)
         guard !foreign.isEmpty else { return points }
         let whole = try await get(foreign, name, .with { $0.enable = true }, includeVectors: false)
-        let payloads = Dictionary(whole.map { ($0.id, $0.payload) }) { $1 }
+        let payloads = Dictionary(whole.map { ($0.id, $0.fields) }) { $1 }
         return points.map { point in
             var point = point
-            if let payload = payloads[point.id] { point.payload = payload }
+            if let fields = payloads[point.id] { point.fields = fields }
             return point
         }
     }
@@ -137,9 +137,9 @@ extension QdrantVectorStore {
         request.withVectors.enable = scroll.includeVectors
         if let consistency { request.readConsistency = consistency }
         let reply = try await connection.call(QdrantMethods.scroll, request)
-        scroll.offset = reply.hasNextPageOffset ? reply.nextPageOffset : nil
+        scroll.offset = reply.next
         scroll.isAtEnd = scroll.offset == nil
-        var points = try await complete(reply.result.map(StoredPoint.init), scroll.name, collection)
+        var points = try await complete(reply.points, scroll.name, collection)
         if let filter = scroll.plan.finished { points = try Self.matching(points, filter) }
         return points
     }

@@ -70,19 +70,17 @@ extension QdrantVectorStore {
         let requests = vectors.map { request(search, $0) }
         var found: [[StoredPoint]] = []
         if requests.count == 1 {
-            let reply = try await connection.call(QdrantMethods.query, requests[0])
-            found = [reply.result.map(StoredPoint.init)]
+            found = [try await connection.call(QdrantMethods.query, requests[0])]
         } else {
             var batch = Qdrant_QueryBatchPoints()
             batch.collectionName = search.name
             batch.queryPoints = requests
             if let consistency { batch.readConsistency = consistency }
-            let reply = try await connection.call(QdrantMethods.queryBatch, batch)
-            guard reply.result.count == vectors.count else {
+            found = try await connection.call(QdrantMethods.queryBatch, batch)
+            guard found.count == vectors.count else {
                 throw VectorStoreError(
-                    .backend, "the server answered \(reply.result.count) of \(vectors.count) queries", store: Self.name)
+                    .backend, "the server answered \(found.count) of \(vectors.count) queries", store: Self.name)
             }
-            found = reply.result.map { $0.result.map(StoredPoint.init) }
         }
         for index in found.indices {
             found[index] = try await complete(found[index], search.name, search.collection)

@@ -10,10 +10,11 @@ extension QdrantVectorStore {
     /// completes it.
     public func upsert(_ request: UpsertRequest) async throws(VectorStoreError) {
         try await with(request.collection) { collection async throws(VectorStoreError) in
-            var batches = Batches(records: Self.lastOfEach(request.records), collection, options.write)
+            var batches = Batches(
+                Self.lastOfEach(request.records), to: request.collection, collection, options.write)
             // Every vector is checked before anything is sent.
             for record in batches.records { try collection.check(record.vector, recordID: record.id) }
-            let (written, failure) = await send(&batches, to: request.collection)
+            let (written, failure) = await send(&batches)
             guard let failure else { return }
             guard !written.isEmpty else { throw failure }
             if failure.code == .cancelled {
@@ -30,9 +31,7 @@ extension QdrantVectorStore {
     }
 
     /// Sends batches, a few at a time, until all are in or one failed; the next one is made when a place is free.
-    private func send(
-        _ batches: inout Batches, to name: String
-    ) async -> (written: [String], failure: VectorStoreError?) {
+    private func send(_ batches: inout Batches) async -> (written: [String], failure: VectorStoreError?) {
         let atOnce = options.write.requestsInFlight
         var rest = batches
         defer { batches = rest }
@@ -49,21 +48,16 @@ extension QdrantVectorStore {
                     take(outcome)
                     continue
                 }
-                let batch: (points: [Qdrant_PointStruct], ids: [String])?
+                let batch: (request: ProtobufWriter, ids: [String])?
                 do throws(VectorStoreError) { batch = try rest.next() } catch {
                     failure = error
                     break
                 }
                 guard let batch else { break }
-                var request = Qdrant_UpsertPoints()
-                request.collectionName = name
-                request.wait = options.write.waits
-                request.points = batch.points
-                if let ordering = options.write.ordering { request.ordering.type = ordering.wire }
                 underWay += 1
-                group.addTask { [request] in
+                group.addTask {
                     do throws(VectorStoreError) {
-                        try Self.check(try await self.connection.call(QdrantMethods.upsert, request))
+                        try Self.check(try await self.connection.call(QdrantMethods.upsert, batch.request))
                         return (batch.ids, nil)
                     } catch {
                         return (batch.ids, error)
@@ -116,7 +110,7 @@ extension QdrantVectorStore {
             get.withPayload.enable = false
             get.withVectors.enable = false
             if let consistency { get.readConsistency = consistency }
-            let found = try await connection.call(QdrantMethods.get, get).result.map(\.id)
+            let found = try await connection.call(QdrantMethods.get, get).map(\.id)
             guard !found.isEmpty else { continue }
             try await delete(from: name) { $0.points.ids = found }
             count += found.count
@@ -159,44 +153,46 @@ extension QdrantVectorStore {
 private struct Batches {
     let records: [VectorRecord]
     private let encoder: PointEncoder
+    /// What every request says beside its points.
+    private let common: ProtobufWriter
     private let count: Int
     private let bytes: Int
     private var position = 0
-    /// A point that did not fit into the batch before.
-    private var held: Qdrant_PointStruct?
+    private var bytesPerRecord: Int
 
-    init(records: [VectorRecord], _ collection: QdrantCollection, _ options: QdrantWriteOptions) {
+    init(
+        _ records: [VectorRecord], to name: String, _ collection: QdrantCollection, _ options: QdrantWriteOptions
+    ) {
         self.records = records
         encoder = PointEncoder(collection: collection)
         count = min(options.batchCount, collection.limits.upsertCount ?? .max)
         bytes = options.batchBytes
+        bytesPerRecord = collection.dimension * 4 + 512
+        var common = ProtobufWriter()
+        common.field(1, name)
+        common.field(2, options.waits)
+        if let ordering = options.ordering { common.message(4) { $0.field(1, UInt64(ordering.wire.rawValue)) } }
+        self.common = common
     }
 
-    mutating func next() throws(VectorStoreError) -> (points: [Qdrant_PointStruct], ids: [String])? {
-        var points: [Qdrant_PointStruct] = []
-        points.reserveCapacity(min(count, records.count - position))
+    mutating func next() throws(VectorStoreError) -> (request: ProtobufWriter, ids: [String])? {
         let start = position
-        var size = 0
-        while points.count < count, position < records.count {
-            let point: Qdrant_PointStruct
-            if let held { point = held } else { point = try encoder.point(records[position]) }
-            held = nil
-            size += Self.size(point)
-            if size > bytes, !points.isEmpty {
-                held = point
+        let most = min(count, records.count - start)
+        guard most > 0 else { return nil }
+        var request = ProtobufWriter(reservingCapacity: min(bytes, most * bytesPerRecord) + 1024)
+        request.append(common)
+        while position < start + most {
+            let length = request.count
+            try encoder.append(records[position], to: &request)
+            // A point that does not fit goes into the next request, unless it is alone.
+            if request.count > bytes, position > start {
+                request.cut(to: length)
                 break
             }
-            points.append(point)
             position += 1
         }
-        return points.isEmpty ? nil : (points, records[start..<position].map(\.id))
-    }
-
-    /// About: the fields are taken to be as long as the payload's text, which they mirror.
-    private static func size(_ point: Qdrant_PointStruct) -> Int {
-        let reserved = point.payload[Reserved.key]?.structValue.fields ?? [:]
-        let text = reserved.values.reduce(0) { $0 + $1.stringValue.utf8.count }
-        return point.vectors.vector.dense.data.count * 4 + 2 * text + 128
+        bytesPerRecord = request.count / (position - start) + 64
+        return (request, records[start..<position].map(\.id))
     }
 }
 

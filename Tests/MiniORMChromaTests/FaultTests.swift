@@ -8,6 +8,8 @@ import Testing
 final class Child {
     let process = Process()
     let output = Pipe()
+    /// Where it listens, if it said so.
+    var port: Int?
 
     init(_ program: String, _ arguments: [String], readsOutput: Bool = false) throws {
         process.executableURL = URL(fileURLWithPath: program)
@@ -98,7 +100,8 @@ struct FaultTests {
             "faulty_proxy.py")
         let upstream = try ChromaServer.url().replacingOccurrences(of: "chroma://", with: "")
         let child = try Child("/usr/bin/env", ["python3", script.path, upstream] + faults, readsOutput: true)
-        var configuration = ChromaConfiguration(host: "127.0.0.1", port: try #require(Int(child.firstLine())))
+        child.port = Int(child.firstLine())
+        var configuration = ChromaConfiguration(host: "127.0.0.1", port: try #require(child.port))
         change(&configuration)
         return (child, try ChromaVectorStore(configuration))
     }
@@ -127,6 +130,40 @@ struct FaultTests {
             let error = await #expect(throws: VectorStoreError.self) { _ = try await store.listCollections() }
             #expect(error?.code == code)
         }
+        child.kill()
+    }
+
+    @Test(
+        "credentials reach a server that demands them, and their absence is a typed error that does not repeat them",
+        arguments: [
+            (.bearer("open-sesame"), "Authorization: Bearer open-sesame"),
+            (.chromaToken("open-sesame"), "X-Chroma-Token: open-sesame"),
+            // RFC 7617's own example of letters beyond ASCII, in UTF-8.
+            (.basic(user: "test", password: "123£"), "Authorization: Basic dGVzdDoxMjPCow=="),
+        ] as [(ChromaCredentials, String)])
+    func credentials(_ credentials: ChromaCredentials, _ header: String) async throws {
+        let (child, store) = try proxied(["demand=\(header)"]) { $0.credentials = credentials }
+        let repository = try await AsyncVectorRepository(store, "fault-auth", dimension: 16, overwrite: true)
+        let some = records(3)
+        try await repository.upsert(some)
+        #expect(try await repository.query(some[1].vector, topK: 1).first?.id == "r1")
+        try await repository.dropCollection()
+        child.kill()
+        for wrong: ChromaCredentials in [.none, .bearer("close-sesame"), .basic(user: "test", password: "sesame")] {
+            let (child, store) = try proxied(["demand=\(header)"]) { $0.credentials = wrong }
+            let error = await #expect(throws: VectorStoreError.self) { _ = try await store.listCollections() }
+            #expect(error?.code == .unauthorized)
+            #expect(error.map { "\($0)".contains("sesame") } == false)
+            child.kill()
+        }
+    }
+
+    @Test("user and password of the address are for basic authentication")
+    func credentialsInTheAddress() async throws {
+        let (child, _) = try proxied(["demand=Authorization: Basic dXNlcjpwQHNz"])
+        let port = try #require(child.port)
+        let store = try ChromaVectorStore(url: "chroma://user:p%40ss@127.0.0.1:\(port)")
+        _ = try await store.listCollections()
         child.kill()
     }
 

@@ -4,6 +4,7 @@ faulty_proxy.py UPSTREAM_HOST:PORT FAULT...    prints the port that it listens o
 
 Each fault is for one request, in turn: `429` and `503` answer so, `cut` closes the connection before the request is
 passed on, `lose` after it (the server did its work, the client does not hear of it), `delay` answers after a minute.
+`demand=NAME: VALUE` is for all of them: a request without this header is answered 401.
 """
 import http.client
 import socket
@@ -13,7 +14,9 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler
 
-upstream, faults = sys.argv[1], sys.argv[2:]
+upstream = sys.argv[1]
+faults = [fault for fault in sys.argv[2:] if not fault.startswith("demand=")]
+demands = [fault[len("demand="):].split(": ", 1) for fault in sys.argv[2:] if fault.startswith("demand=")]
 turn = threading.Lock()
 
 
@@ -22,6 +25,9 @@ class Proxy(BaseHTTPRequestHandler):
 
     def pass_on(self):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if any(self.headers.get_all(name, []) != [value] for name, value in demands):
+            self.answer(401, b'{"error":"who are you?"}', {})
+            return
         with turn:
             fault = faults.pop(0) if faults else ""
         if fault.isdigit():

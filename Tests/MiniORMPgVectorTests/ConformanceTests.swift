@@ -5,7 +5,7 @@ import MiniORMPgVector
 import Testing
 
 /// Every clause of the contract, on both servers, through both repositories.
-@Suite(.serialized) struct ConformanceTests {
+@Suite(.serialized, .dropsSchemas) struct ConformanceTests {
     struct Harness: ConformanceHarness {
         let server: Server
 

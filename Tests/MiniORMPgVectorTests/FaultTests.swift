@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// The contract's section 6, on real servers that really fail.
-@Suite(.serialized) struct FaultTests {
+@Suite(.serialized, .dropsSchemas) struct FaultTests {
     private static let table = "\(Server.schema).faults"
 
     private func records(_ count: Int) -> [VectorRecord] {
@@ -23,10 +23,11 @@ import Testing
         #expect(process.terminationStatus == 0)
     }
 
-    /// Waits until a statement of the store waits for a lock, seen from another connection.
-    private func untilBlocked(_ observer: PgVectorStore) throws {
+    /// Waits until a statement of the store waits for a lock, seen from another connection. The statement's task may
+    /// need the thread meanwhile.
+    private func untilBlocked(_ observer: PgVectorStore) async throws {
         let sql = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%faults%'"
-        while try observer.execute(sql).rows.isEmpty { Thread.sleep(forTimeInterval: 0.01) }
+        while try observer.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     /// Runs a call while another transaction holds a row of the collection, and something else while the call waits.
@@ -36,7 +37,7 @@ import Testing
     ) async throws -> Result<Value, any Error> {
         let transaction = try Server.Locked(observer, lock)
         let task = Task { try await call() }
-        try untilBlocked(observer)
+        try await untilBlocked(observer)
         try meanwhile()
         transaction.release()
         return await task.result
@@ -152,7 +153,7 @@ import Testing
         let repository = try await AsyncVectorRepository(store, "faults", dimension: 2, overwrite: true)
         let locked = try Server.Locked(other, "lock table \(Self.table)")
         let task = Task { try await repository.query([1, 1]) }
-        try untilBlocked(other)
+        try await untilBlocked(other)
         task.cancel()
         #expect(await task.result.storeError?.code == .cancelled)
         // The server hears of it soon.

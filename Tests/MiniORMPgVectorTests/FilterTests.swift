@@ -4,7 +4,7 @@ import MiniORMPgVector
 import Testing
 
 /// The contract's section 5: filters become SQL whole, with every name and value bound.
-@Suite(.serialized) struct FilterTests {
+@Suite(.serialized, .dropsSchemas) struct FilterTests {
     @Test func explainShowsTheSQLWithoutNamesAndValues() throws {
         let store = try Server.pg16.store()
         defer { store.close() }

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// The contract's section 2, query: min(topK, matches), also through an index that finds fewer.
-@Suite(.serialized) struct IndexTests {
+@Suite(.serialized, .dropsSchemas) struct IndexTests {
     private static func records(_ count: Int, dimension: Int) -> [VectorRecord] {
         var state: UInt64 = 7
         func next() -> Float {

@@ -11,6 +11,8 @@ enum Server: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case standby = "MINIORM_PG_STANDBY_URL"
     /// One that tests may crash.
     case faults = "MINIORM_PG_FAULTS_URL"
+    /// PostgreSQL 18 behind a proxy with TLS.
+    case tls = "MINIORM_PG_TLS_URL"
 
     static let both: [Server] = [.pg16, .pg18]
 
@@ -20,6 +22,7 @@ enum Server: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case .pg18: "PostgreSQL 18"
         case .standby: "a standby"
         case .faults: "a server to crash"
+        case .tls: "a server with TLS"
         }
     }
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Tables: whose they are, what they are called, what may be done to them.
-@Suite(.serialized) struct TableTests {
+@Suite(.serialized, .dropsSchemas) struct TableTests {
     @Test func aTableThatThisLibraryDidNotMakeIsLeftAlone() throws {
         let store = try Server.pg16.store()
         defer { store.close() }
@@ -91,6 +91,83 @@ import Testing
         try repository.upsert(second)
         #expect(try repository.fetch() == sorted(first.prefix(2500) + second))
         try repository.dropCollection()
+    }
+
+    /// Rows that stay as they are, are left alone in a table of ours; equal is what has the same bytes.
+    @Test(arguments: Server.both)
+    func upsertsWriteWhatDiffersByteForByte(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let repository = try VectorRepository(store, "equal", dimension: 2, metric: .dot, overwrite: true)
+        let table = "\(Server.schema).equal"
+        func places() throws -> [String?] {
+            try store.execute("select ctid::text from \(table) order by id").rows.map { $0[0] }
+        }
+        var records = [
+            VectorRecord(id: "a", vector: [0, 1], payload: ["n": 1]), VectorRecord(id: "b", vector: [0, 1]),
+            VectorRecord(id: "c", vector: [2, 1], payload: [:]),
+            VectorRecord(id: "d", vector: [3, 1], payload: ["x": 0.0]),
+        ]
+        try repository.upsert(records)
+        let first = try places()
+        try repository.upsert(records)
+        #expect(try places() == first)
+        // Each is equal to SQL, and another value.
+        records[0].payload = ["n": 1.0]
+        records[1].vector = [-0.0, 1]
+        records[2].payload = nil
+        records[3].payload = ["x": .double(-0.0)]
+        try repository.upsert(records)
+        let fetched = try repository.fetch()
+        #expect(fetched == records)
+        #expect(fetched[1].vector[0].sign == .minus)
+        #expect(zip(first, try places()).allSatisfy { $0 != $1 })
+        try repository.dropCollection()
+    }
+
+    /// In a table of the caller's own every upsert is an update, whose triggers run; and policies on rows are kept.
+    @Test func upsertsOfMappedTablesRunTriggersAndKeepPolicies() throws {
+        let store = try Server.pg18.store()
+        defer { store.close() }
+        try VectorRepository(store, "ours", dimension: 1, overwrite: true).dropCollection()
+        let (table, role) = ("\(Server.schema).guarded", "\(Server.schema)_role")
+        try store.execute(
+            "create table \(table) (id text primary key, score vector(1) not null, row_id jsonb, touched int default 0)"
+        )
+        try store.mapTable("guarded", metric: .l2, id: "id", vector: "score", payload: "row_id")
+        try store.execute(
+            """
+            create function \(Server.schema).touch() returns trigger language plpgsql
+            as $$begin new.touched = old.touched + 1; return new; end$$
+            """)
+        try store.execute(
+            "create trigger touch before update on \(table) for each row execute function \(Server.schema).touch()")
+        try store.execute("create role \(role)")
+        try store.execute("grant all on schema \(Server.schema), \(Server.schema)_catalog to \(role)")
+        try store.execute("grant all on all tables in schema \(Server.schema), \(Server.schema)_catalog to \(role)")
+        try store.execute("alter table \(table) enable row level security")
+        try store.execute("create policy short on \(table) using (true) with check (length(id) < 6)")
+        let address = try Server.pg18.address() + "?options=-c%20role%3D\(role)"
+        var configuration = try PgVectorConfiguration(address)
+        configuration.schema = Server.schema
+        configuration.catalogSchema = Server.schema + "_catalog"
+        let guarded = PgVectorStore(configuration)
+        defer { guarded.close() }
+        let repository = try VectorRepository(guarded, "guarded", dimension: 1, metric: .l2)
+        let records = (0..<1500).map { VectorRecord(id: "r\($0)", vector: [Float($0)], payload: ["n": 1]) }
+        try repository.upsert(records)
+        try repository.upsert([records[3]])
+        #expect(try repository.query([3], topK: 1).first?.payload == ["n": 1])
+        #expect(try store.execute("select sum(touched) from \(table)").rows == [["1"]])
+        #expect(throws: VectorStoreError.self) {
+            try repository.upsert([records[4], VectorRecord(id: "too long", vector: [1])])
+        }
+        #expect(try repository.count() == 1500)
+        try store.unmapTable("guarded")
+        try store.execute("drop table \(table)")
+        try store.execute("drop function \(Server.schema).touch()")
+        try store.execute("drop owned by \(role)")
+        try store.execute("drop role \(role)")
     }
 
     @Test(arguments: Server.both)

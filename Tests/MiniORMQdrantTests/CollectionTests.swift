@@ -37,7 +37,7 @@ extension ServerTests {
 
         private func put(_ store: QdrantVectorStore, _ name: String, _ points: [Qdrant_PointStruct]) async throws {
             _ = try await store.connection.call(
-                QdrantMethods.upsert,
+                QdrantMethod<Qdrant_UpsertPoints, Qdrant_PointsOperationResponse>("Points", "Upsert"),
                 .with {
                     $0.collectionName = name
                     $0.wait = true

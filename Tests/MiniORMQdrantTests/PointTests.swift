@@ -17,12 +17,28 @@ import Testing
 
     /// What a server would answer for a record that was sent.
     private func roundTrip(_ record: VectorRecord, _ metric: Qdrant_Distance) throws -> VectorRecord {
-        let point = try PointEncoder(collection: collection(metric)).point(record)
+        let point = try point(record, metric)
         var answer = Qdrant_RetrievedPoint()
         answer.id = point.id
         answer.payload = point.payload
         answer.vectors.vector.dense = point.vectors.vector.dense
-        return try StoredPoint(answer).record()
+        return try stored(answer, .retrieved).record()
+    }
+
+    /// What is sent of a record, read by the generated code.
+    private func point(_ record: VectorRecord, _ metric: Qdrant_Distance) throws -> Qdrant_PointStruct {
+        var request = ProtobufWriter()
+        request.field(1, "name")
+        try PointEncoder(collection: collection(metric)).append(record, to: &request)
+        let upsert = try Qdrant_UpsertPoints(serializedBytes: request.bytes)
+        #expect(upsert.collectionName == "name")
+        return try #require(upsert.points.first)
+    }
+
+    /// What is read of a point that the generated code wrote.
+    private func stored(_ answer: some Message, _ form: StoredPoint.Form) throws -> StoredPoint {
+        let bytes: [UInt8] = try answer.serializedBytes()
+        return try bytes.withUnsafeBytes { try StoredPoint(form, ProtobufReader($0)) }
     }
 
     /// The test vectors of FIPS 180-4's examples.
@@ -89,7 +105,7 @@ import Testing
     @Test func mirroredFieldsTellAnEmptyArrayFromNone() throws {
         let record = VectorRecord(
             id: "u", vector: [1, 0, 0], payload: ["e": [], "n": nil, "l": [["x"], "y"], "z": -0.0])
-        let fields = try PointEncoder(collection: collection(.dot)).point(record).payload
+        let fields = try point(record, .dot).payload
         #expect(fields["n"] == nil)
         #expect(fields["e"]?.listValue.values.count == 1)
         #expect(fields["l"]?.listValue.values.map(\.stringValue) == ["", "y"])
@@ -97,13 +113,15 @@ import Testing
     }
 
     @Test func aBarePortChecksVectorsAndIds() throws {
-        let encoder = PointEncoder(collection: try collection(.dot))
+        let collection = try collection(.dot)
         for (id, vector, code) in [
             ("", [1, 0, 0], VectorStoreError.Code.invalidIdentifier), ("a\0", [1, 0, 0], .invalidIdentifier),
             ("a", [1, 0], .invalidVector), ("a", [.nan, 0, 0], .invalidVector),
         ] as [(String, [Float], VectorStoreError.Code)] {
             do {
-                _ = try encoder.point(VectorRecord(id: id, vector: vector))
+                try collection.check(vector)
+                var request = ProtobufWriter()
+                try PointEncoder(collection: collection).append(VectorRecord(id: id, vector: vector), to: &request)
                 Issue.record("nothing was thrown")
             } catch { #expect(error.code == code) }
         }
@@ -113,7 +131,7 @@ import Testing
         var answer = Qdrant_ScoredPoint()
         answer.id.num = 7
         answer.vectors.vector.data = [1, 2, 3]
-        let point = StoredPoint(answer)
+        let point = try stored(answer, .scored)
         #expect(point.recordID == "7")
         #expect(point.recordVector == [1, 2, 3])
         #expect(try point.recordPayload() == nil)

@@ -22,6 +22,28 @@ import Testing
         #expect(try run("count", "--filter", #"pos == "verb" && links >= 5"#).output == "1\n")
     }
 
+    @Test func anExportNeverReplacesTheStoreItReads() throws {
+        let before = try Data(contentsOf: URL(fileURLWithPath: scratch.file("three.db")))
+        try FileManager.default.createSymbolicLink(
+            atPath: scratch.file("link"), withDestinationPath: scratch.file("three.db"))
+        for name in ["three.db", "link", "./three.db"] {
+            let outcome = try run("export", scratch.file(name))
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.contains("is the store itself"))
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.file("three.db"))) == before)
+        #expect(try run("count").output == "3\n")
+    }
+
+    @Test func aProcessWithoutStandardInputFailsToReadIt() throws {
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = ["-c", #"exec "$0" import --store memory: --collection three - <&-"#, Tool.path]
+        let outcome = try Tool.run(shell)
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("cannot read"))
+    }
+
     @Test func aMistakeInAFilterIsWrongUsageAndPointsAtTheColumn() throws {
         let outcome = try run("count", "--filter", "pos == ")
         #expect(outcome.status == 64)

@@ -40,6 +40,24 @@ import Testing
             fetched.lines == [#"{"id":"b","vector":[3.0,0.1]}"#, #"{"id":"a","payload":{"n":1},"vector":[1.5,2.0]}"#])
     }
 
+    @Test(arguments: [1, 3, 1000]) func skippingKeepsEveryGoodRecordAndReportsTheOthersInOrder(batch: Int) throws {
+        // Runs of good and bad records of every length up to 9.
+        var isGood = [true]
+        for length in 1..<10 {
+            isGood += Array(repeating: false, count: length) + Array(repeating: true, count: 10 - length)
+        }
+        let lines = isGood.enumerated().map { index, isGood in
+            #"{"id": "\#(index)", "vector": [1, \#(isGood ? "2" : "2, 3")]}"#
+        }
+        let file = try scratch.write("mixed.jsonl", lines.joined(separator: "\n"))
+        let outcome = try run(file, "--on-error", "skip", "--batch", "\(batch)")
+        #expect(outcome.status == 0)
+        let bad = isGood.indices.filter { !isGood[$0] }
+        let reported = outcome.errors.split(separator: "\n").map { $0.dropFirst(file.count + 1).prefix { $0 != ":" } }
+        #expect(reported.map(String.init) == bad.map { String($0 + 1) })
+        #expect(try count() == "\(isGood.count - bad.count)\n")
+    }
+
     @Test func rowsAndLinesHaveToBeAsMany() throws {
         let vectors = try scratch.write("v.npy", Numpy.file([[1, 2], [3, 4]]))
         for lines in [1, 3] {

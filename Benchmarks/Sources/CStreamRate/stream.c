@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CStreamRate.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 #if defined(__x86_64__)
@@ -42,3 +43,7 @@ float *stream_memory(size_t count) {
 #endif
     return memory;
 }
+
+void stream_copy(float *to, const float *from, size_t count) { memcpy(to, from, count * sizeof(float)); }
+
+void stream_free(float *floats, size_t count) { munmap(floats, count * sizeof(float)); }

@@ -30,18 +30,9 @@ func seconds(_ duration: Duration) -> Double {
     Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
 }
 
-guard CommandLine.arguments.count == 4 else { throw Failure(text: "chroma-rate URL DATA turn|truth") }
-let (url, data, mode) = (CommandLine.arguments[1], CommandLine.arguments[2], CommandLine.arguments[3])
-let vectors = try array("\(data)/vectors.npy", 384), queries = try array("\(data)/queries.npy", 384)
-let lines = try String(contentsOfFile: "\(data)/records.jsonl", encoding: .utf8).split(separator: "\n")
-let records = try zip(lines, vectors).map { line, vector in
-    let members = try PayloadValue(json: String(line)).objectValue ?? [:]
-    return VectorRecord(id: members["id"]?.stringValue ?? "", vector: vector, payload: members["payload"]?.objectValue)
-}
-let store = try ChromaVectorStore(url: url)
-let clock = ContinuousClock()
-
-if mode == "turn" {
+/// Not at the top level, which runs on the main thread: each call would be woken up there too.
+@Sendable func turn(_ store: ChromaVectorStore, _ records: [VectorRecord], _ queries: [[Float]]) async throws {
+    let clock = ContinuousClock()
     let words = try await AsyncVectorRepository(store, "bench-swift", dimension: 384, overwrite: true)
     var (start, used) = (clock.now, cpu())
     try await words.upsert(records)
@@ -59,6 +50,20 @@ if mode == "turn" {
     print(
         "{\"rate\":\(rate),\"upsert_cpu\":\(upsertCPU),\"p50\":\(times[times.count / 2] * 1e3),\"query_cpu\":\(queryCPU * 1e3)}"
     )
+}
+
+guard CommandLine.arguments.count == 4 else { throw Failure(text: "chroma-rate URL DATA turn|truth") }
+let (url, data, mode) = (CommandLine.arguments[1], CommandLine.arguments[2], CommandLine.arguments[3])
+let vectors = try array("\(data)/vectors.npy", 384), queries = try array("\(data)/queries.npy", 384)
+let lines = try String(contentsOfFile: "\(data)/records.jsonl", encoding: .utf8).split(separator: "\n")
+let records = try zip(lines, vectors).map { line, vector in
+    let members = try PayloadValue(json: String(line)).objectValue ?? [:]
+    return VectorRecord(id: members["id"]?.stringValue ?? "", vector: vector, payload: members["payload"]?.objectValue)
+}
+let store = try ChromaVectorStore(url: url)
+
+if mode == "turn" {
+    try await Task.detached { [store, records, queries] in try await turn(store, records, queries) }.value
 } else {
     let truth = try PayloadValue(json: String(contentsOfFile: "\(data)/truth.json", encoding: .utf8)).objectValue ?? [:]
     func ids(_ value: PayloadValue) -> [String] {

@@ -43,6 +43,13 @@ let records = try zip(lines, vectors).map { line, vector in
     }
     return VectorRecord(id: id, vector: vector, payload: members["payload"]?.objectValue)
 }
+/// The same ids with other vectors and payloads, for upserts that change every row.
+let others = records.map { record in
+    VectorRecord(
+        id: record.id, vector: record.vector.reversed(),
+        payload: record.payload.map { $0.merging(["round": 1]) { $1 } })
+}
+var isChanged = false
 let store = try PgVectorStore(address)
 // The comparison asks for `new` first, which makes the collection.
 let words = try VectorRepository(store, "bench_ours", dimension: dimension, autoCreate: false)
@@ -53,9 +60,19 @@ while let command = readLine() {
     switch command {
     case "new":
         try words.createCollection(overwrite: true)
+        isChanged = false
         try answer(["seconds": try await seconds { try words.upsert(records) }])
     case "again":
-        try answer(["seconds": try await seconds { try words.upsert(records) }])
+        try answer(["seconds": try await seconds { try words.upsert(isChanged ? others : records) }])
+    case "changed":
+        isChanged.toggle()
+        try answer(["seconds": try await seconds { try words.upsert(isChanged ? others : records) }])
+    case "scan":
+        var read = 0
+        let taken = try await seconds {
+            for record in try words.records() { read += try record.get().vector.isEmpty ? 0 : 1 }
+        }
+        try answer(["seconds": taken, "count": read])
     case "queries", "filtered":
         let filter: VectorFilter? = command == "filtered" ? ["pos": "verb"] : nil
         var times: [Double] = []

@@ -82,3 +82,5 @@ static inline int cvk_compare_bytes(const void *lhs, const void *rhs, size_t cou
 #ifdef __cplusplus
 }
 #endif
+
+#include "CVectorCodes.h"

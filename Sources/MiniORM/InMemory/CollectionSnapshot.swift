@@ -16,6 +16,8 @@ struct CollectionSnapshot: Sendable {
 
     var parts: [Part] = []
     var liveCount = 0
+    /// How the collection's rows are coded; the same in all of its snapshots.
+    let coding = CollectionCoding()
     /// The last entry of the log whose rows are in the snapshot.
     var sequence: UInt64 = 0
 

@@ -1,18 +1,30 @@
 internal import Synchronization
 
-/// An exact search: every row of a snapshot is measured.
+/// An exact search: every row of a snapshot is measured, or ruled out by a bound from its codes.
 ///
-/// Rows come in blocks that fit the cache, and every query meets a block while it is there. The answers do not depend
-/// on the number of threads, as the order of rows is total.
+/// Rows come in blocks that fit the cache, and every query of a group meets a block while it is there. The answers
+/// depend neither on the number of threads, as the order of rows is total, nor on which rows have codes.
 struct ExactSearch: Sendable {
-    var threads: ScanThreads
-    var kernel = VectorKernel.best
+    let threads: ScanThreads
+    let kernel: VectorKernel
+    let coding: CodingPolicy
+    let scratch: ScanScratch
+
+    init(threads: ScanThreads, kernel: VectorKernel = .best, coding: CodingPolicy = CodingPolicy()) {
+        self.threads = threads
+        self.kernel = kernel
+        self.coding = coding
+        scratch = ScanScratch(keeping: threads.count)
+    }
 
     /// Floats to read for which another thread pays.
     private static let worthSharing = 1 << 20
-    private static let queriesPerBlock = 16
+    /// Queries that share a look at a block of rows.
+    private static let queriesPerGroup = 16
     /// So many rows that are not selected are measured with those around them.
-    private static let gapToBridge = 3
+    private static let gapToBridge = 16
+    /// Measuring a row on its own takes less than so many rows of a scan that measures all.
+    private static let rowsPerPick = 3
 
     /// The best rows for each query, of those that are selected and match the options' filter.
     func search(
@@ -23,64 +35,111 @@ struct ExactSearch: Sendable {
         let empty = (0..<queries.count).map { _ in
             TopK(snapshot, limit: options.topK, filter: options.filter, minScore: options.minScore)
         }
+        guard options.topK > 0, !snapshot.parts.isEmpty else { return empty.map { _ in [] } }
         let rows = snapshot.parts.enumerated().reduce(0) {
             $0 + (selection.rows(of: $1.offset)?.count ?? $1.element.count)
         }
-        let work = rows * queries.width
-        guard options.topK > 0, threads.count > 1, work > Self.worthSharing / max(1, queries.count) else {
-            var best = empty
-            if options.topK > 0 {
-                for part in snapshot.parts.indices { scan(snapshot, part, selection, queries, &best) }
-            }
-            return best.map { $0.results(includeVectors: options.includeVectors) }
-        }
+        let coded = coding.isOn ? CodedSearch(snapshot, queries, selection, options, kernel, coding) : nil
+        let work = rows * queries.width / (coded == nil ? 1 : 4)
+        let helpers = work > Self.worthSharing / queries.count ? threads.count : 1
+        let pieces = Pieces(snapshot, queries: queries.count, isCoded: coded != nil, threads: helpers)
         let merged = Mutex(empty)
-        // The last parts are the largest; they come first, so that no thread is left with one at the end.
-        let last = snapshot.parts.count - 1
-        threads.share(snapshot.parts.count) { pieces in
-            var best = empty
-            while let piece = pieces.next() { scan(snapshot, last - piece, selection, queries, &best) }
-            merged.withLock { merged in
-                for query in merged.indices { merged[query].merge(best[query]) }
+        threads.share(pieces.count, threads: helpers) { numbers in
+            var group = 0..<0
+            var best: [TopK] = []
+            func handIn() {
+                merged.withLock { merged in
+                    for query in group { merged[query].merge(best[query - group.lowerBound]) }
+                }
             }
+            while let number = numbers.next() {
+                let piece = pieces[number]
+                if piece.queries != group {
+                    handIn()
+                    group = piece.queries
+                    // Where others have been already: what they ruled out is ruled out here.
+                    let floors = merged.withLock { merged in group.map { merged[$0].floor } }
+                    best = zip(group, floors).map { empty[$0].raised(to: $1) }
+                }
+                if let coded {
+                    coded.scan(piece.parts, group, &best, plain: self)
+                } else {
+                    for part in piece.parts { scan(snapshot, part, 0, selection, queries, group, &best) }
+                }
+            }
+            handIn()
         }
+        coded?.finish()
         return merged.withLock { $0 }.map { $0.results(includeVectors: options.includeVectors) }
+    }
+
+    /// Parts of a snapshot for a group of queries: what a thread takes at a time.
+    private struct Pieces: Sendable {
+        private let runs: [Range<Int>]
+        private let groups: [Range<Int>]
+        var count: Int { runs.count * groups.count }
+
+        subscript(number: Int) -> (parts: Range<Int>, queries: Range<Int>) {
+            (runs[number % runs.count], groups[number / runs.count])
+        }
+
+        init(_ snapshot: CollectionSnapshot, queries: Int, isCoded: Bool, threads: Int) {
+            // Without codes a batch reads each row from memory once; with codes, there is little to read.
+            let perGroup = isCoded ? min(ExactSearch.queriesPerGroup, (queries + threads - 1) / threads) : queries
+            groups = stride(from: 0, to: queries, by: perGroup).map { $0..<min($0 + perGroup, queries) }
+            let rows = snapshot.parts.reduce(0) { $0 + $1.count }
+            let pieces = threads == 1 ? 1 : isCoded && groups.count >= 2 * threads ? 1 : 4 * threads
+            let rowsPerRun = min(max(1, rows / pieces), CodedSearch.rowsPerRun)
+            var runs: [Range<Int>] = []
+            var (start, count) = (0, 0)
+            for (position, part) in snapshot.parts.enumerated() {
+                count += part.count
+                if count >= rowsPerRun || position + 1 == snapshot.parts.count {
+                    runs.append(start..<position + 1)
+                    (start, count) = (position + 1, 0)
+                }
+            }
+            // The last parts are the largest; they come first, so that no thread is left with one at the end.
+            self.runs = runs.reversed()
+        }
     }
 }
 
 extension ExactSearch {
-    /// Measures the selected rows of a part against every query, and unselected ones between them where that is quicker
-    /// than to begin anew.
-    private func scan(
-        _ snapshot: CollectionSnapshot, _ position: Int, _ selection: RowSelection, _ queries: PreparedQueries,
-        _ best: inout [TopK]
+    /// Measures the selected rows of a part from one on against a group of queries, and unselected ones between them
+    /// where that is quicker than to begin anew.
+    func scan(
+        _ snapshot: CollectionSnapshot, _ position: Int, _ first: Int, _ selection: RowSelection,
+        _ queries: PreparedQueries, _ group: Range<Int>, _ best: inout [TopK]
     ) {
         let part = snapshot.parts[position]
         let selected = selection.rows(of: position)
         if part.count == part.dead.count || selected?.count == 0 { return }
-        if let selected, RowSelection.isFew(selected.count, of: part.count) {
-            return pick(snapshot, position, selected, queries, &best)
+        if let selected, selected.count <= part.count / Self.rowsPerPick {
+            return pick(snapshot, position, first, selected, queries, group, &best)
         }
         let rowsPerBlock = max(16, min(256, (1 << 16) / queries.width / 16 * 16))
-        let queriesPerBlock = min(Self.queriesPerBlock, queries.count)
+        let queriesPerBlock = min(Self.queriesPerGroup, group.count)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: rowsPerBlock * queriesPerBlock) { measures in
-            func scanBlock(_ block: Range<Int>) {
+            func scanBlock(_ run: Range<Int>) {
+                let block = max(first, run.lowerBound)..<max(first, run.upperBound)
+                if block.isEmpty { return }
                 let rows = part.chunk.rows(block)
-                for first in stride(from: 0, to: queries.count, by: queriesPerBlock) {
-                    let group = first..<min(first + queriesPerBlock, queries.count)
-                    queries.measure(group, rows, kernel, into: measures)
-                    for query in group {
+                for first in stride(from: group.lowerBound, to: group.upperBound, by: queriesPerBlock) {
+                    let few = first..<min(first + queriesPerBlock, group.upperBound)
+                    queries.measure(few, rows, kernel, into: measures)
+                    for query in few {
                         let slice = measures[(query - first) * block.count..<(query - first + 1) * block.count]
                         sift(
                             UnsafeBufferPointer(rebasing: slice), block, part, position, selected, query, queries,
-                            &best[query])
+                            &best[query - group.lowerBound])
                     }
                 }
             }
             if let selected {
                 selected.forEachRun(bridging: Self.gapToBridge, atMost: rowsPerBlock, scanBlock)
             } else {
-                for start in stride(from: 0, to: part.count, by: rowsPerBlock) {
+                for start in stride(from: first, to: part.count, by: rowsPerBlock) {
                     scanBlock(start..<min(start + rowsPerBlock, part.count))
                 }
             }

@@ -46,6 +46,15 @@ final class PreparedQueries: @unchecked Sendable {
 
     deinit { floats.deallocate() }
 
+    /// A padded query, and those that follow it.
+    func vector(_ query: Int) -> UnsafePointer<Float> { UnsafePointer(floats + query * width) }
+
+    /// The norm of a query as it is stored here.
+    func norm(_ query: Int) -> Double { norms[query] }
+
+    /// Whether every query has a norm that bounds can be relative to.
+    var areOrdinary: Bool { norms.allSatisfy(ordinaryNorms.contains) }
+
     /// What a kernel says of queries and rows, row by row within a query.
     func measure(
         _ queries: Range<Int>, _ rows: UnsafeBufferPointer<Float>, _ kernel: VectorKernel,
@@ -56,6 +65,16 @@ final class PreparedQueries: @unchecked Sendable {
         cvk_measure_rows(
             kernel.raw, metric == .l2 ? cvk_measure_squared_l2 : cvk_measure_dot, floats + queries.lowerBound * width,
             queries.count, base, count, width, results, count)
+    }
+
+    /// The same for one of each.
+    func measure(_ query: Int, _ row: Int, of chunk: RowChunk, _ kernel: VectorKernel) -> Float {
+        guard let base = chunk.rows(row..<row + 1).baseAddress else { return 0 }
+        var measure: Float = 0
+        cvk_measure_rows(
+            kernel.raw, metric == .l2 ? cvk_measure_squared_l2 : cvk_measure_dot, floats + query * width, 1, base, 1,
+            width, &measure, 1)
+        return measure
     }
 
     /// The same of rows that are picked by their numbers, which are within the chunk.

@@ -1,4 +1,5 @@
 internal import CVectorKernels
+internal import Synchronization
 
 #if canImport(Darwin)
 internal import Darwin
@@ -24,6 +25,9 @@ final class RowChunk: @unchecked Sendable {
     let capacity: Int
     /// Rows that are there. Read by the writer alone; readers have the snapshot's count.
     private(set) var count = 0
+
+    /// The codes of the first rows, once there are any.
+    let codes = Mutex<ChunkCodes.Coded?>(nil)
 
     private let vectors: UnsafeMutablePointer<Float>
     private let ids: UnsafeMutablePointer<String>

@@ -68,11 +68,11 @@ final class ScanThreads: Sendable {
         }
     }
 
-    /// Runs a body on several threads at once, each of which takes pieces until none is left. Returns when every
-    /// piece is done.
-    func share(_ count: Int, _ body: @escaping @Sendable (Pieces) -> Void) {
+    /// Runs a body on up to `threads` threads at once, each of which takes pieces until none is left. Returns when
+    /// every piece is done.
+    func share(_ count: Int, threads: Int, _ body: @escaping @Sendable (Pieces) -> Void) {
         let pieces = Pieces(count)
-        for helper in helpers.prefix(max(0, count - 1)) {
+        for helper in helpers.prefix(max(0, min(count, threads) - 1)) {
             helper.async {
                 guard pieces.enter() else { return }
                 body(pieces)

@@ -25,6 +25,13 @@ struct TopK: Sendable {
         floor = minScore.flatMap { $0.isNaN ? nil : $0 } ?? -.infinity
     }
 
+    /// The same with a floor at least as high.
+    func raised(to floor: Float) -> TopK {
+        var copy = self
+        copy.floor = max(copy.floor, floor)
+        return copy
+    }
+
     private func isBetter(_ lhs: Candidate, _ rhs: Candidate) -> Bool {
         lhs.score != rhs.score ? lhs.score > rhs.score : key(lhs) < key(rhs)
     }

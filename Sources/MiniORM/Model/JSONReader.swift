@@ -226,7 +226,7 @@ extension JSONReader {
     package mutating func skipValue() throws(VectorStoreError) {
         skipWhitespace()
         switch byte {
-        case UInt8(ascii: "\""): _ = try string()
+        case UInt8(ascii: "\""): try skipString()
         case UInt8(ascii: "{"):
             try object { (reader, _, _) throws(VectorStoreError) in try reader.skipValue() }
         case UInt8(ascii: "["): try array { (reader) throws(VectorStoreError) in try reader.skipValue() }
@@ -257,6 +257,24 @@ extension JSONReader {
                 position += 1
                 return try Self.checked(String(validating: text, as: UTF8.self), self, opening)
             case UInt8(ascii: "\\"): return try string(from: start, opening: opening)
+            case 0..<0x20: throw controlCharacter(opening)
+            default: position += 1
+            }
+        }
+    }
+
+    /// Reads to the end of a string that nobody wants to have.
+    private mutating func skipString() throws(VectorStoreError) {
+        let opening = position
+        position += 1
+        while true {
+            switch byte {
+            case UInt8(ascii: "\""):
+                position += 1
+                return
+            case UInt8(ascii: "\\"):
+                position += 1
+                _ = try escape()
             case 0..<0x20: throw controlCharacter(opening)
             default: position += 1
             }

@@ -3,7 +3,9 @@ internal import AsyncHTTPClient
 internal import MiniORM
 internal import NIOCore
 internal import NIOHTTP1
+internal import NIOPosix
 internal import NIOSSL
+internal import Synchronization
 
 /// A request to the server. Every one of them is safe to repeat.
 struct ChromaCall: Sendable {
@@ -34,6 +36,9 @@ final class ChromaTransport: Sendable {
     private let headers: HTTPHeaders
     private let deadline: Duration
     private let retries: RetryPolicy
+    /// Requests without a body, by method and path, as taking an address apart costs more than the rest of a request.
+    private let prepared = Mutex<[String: HTTPClient.Request]>([:])
+    private static let preparedCount = 64
 
     init(_ configuration: ChromaConfiguration) throws(VectorStoreError) {
         let host =
@@ -56,7 +61,10 @@ final class ChromaTransport: Sendable {
         options.timeout.connect = .nanoseconds(Self.nanoseconds(min(deadline, .seconds(10))))
         // A write in several batches must not wait for a connection behind a query of another task.
         options.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 16
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: options)
+        // A span for each request is made even where nobody traces, and this library promises none.
+        options.tracing.tracer = nil
+        // All on one event loop: a request that is prepared on another one than its connection's goes back and forth.
+        client = HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton.next(), configuration: options)
     }
 
     deinit {
@@ -70,14 +78,8 @@ final class ChromaTransport: Sendable {
 
     /// Sends a request until it is answered, the deadline passes, or repeating it would not help.
     func send(_ call: ChromaCall) async throws(VectorStoreError) -> ChromaReply {
-        let request: HTTPClient.Request
-        do {
-            request = try HTTPClient.Request(
-                url: address + call.path, method: call.method, headers: headers,
-                body: call.body.map { .byteBuffer($0) })
-        } catch {
-            throw VectorStoreError(.invalidArgument, "the server's address is not valid", store: "chroma", cause: error)
-        }
+        var request = try prepare(call)
+        request.body = call.body.map { .byteBuffer($0) }
         let end = NIODeadline.now() + .nanoseconds(Self.nanoseconds(deadline))
         var attempt = 1
         while true {
@@ -104,6 +106,22 @@ final class ChromaTransport: Sendable {
             do { try await Task.sleep(for: pause) } catch { throw ChromaError.cancelled(error) }
             attempt += 1
         }
+    }
+
+    private func prepare(_ call: ChromaCall) throws(VectorStoreError) -> HTTPClient.Request {
+        let key = "\(call.method.rawValue) \(call.path)"
+        if let request = prepared.withLock({ $0[key] }) { return request }
+        let request: HTTPClient.Request
+        do {
+            request = try HTTPClient.Request(url: address + call.path, method: call.method, headers: headers)
+        } catch {
+            throw VectorStoreError(.invalidArgument, "the server's address is not valid", store: "chroma", cause: error)
+        }
+        prepared.withLock { prepared in
+            if prepared.count >= Self.preparedCount { prepared.removeAll() }
+            prepared[key] = request
+        }
+        return request
     }
 
     private func execute(_ request: HTTPClient.Request, _ end: NIODeadline) async throws -> HTTPClient.Response {

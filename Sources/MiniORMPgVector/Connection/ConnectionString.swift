@@ -40,7 +40,10 @@ struct ConnectionString: Sendable {
         func isSet(_ name: String, _ variable: String) -> Bool {
             keywords.contains { $0.0 == name } || getenv(variable) != nil
         }
-        let hosts = keywords.last { $0.0 == "host" }?.1 ?? getenv("PGHOST").map { String(cString: $0) } ?? ""
+        func value(_ name: String, _ variable: String) -> String? {
+            keywords.last { $0.0 == name }?.1 ?? getenv(variable).map { String(cString: $0) }
+        }
+        let hosts = value("host", "PGHOST") ?? value("hostaddr", "PGHOSTADDR") ?? ""
         let isLocal = hosts.split(separator: ",").allSatisfy { host in
             host.hasPrefix("/") || host.hasPrefix("@") || ["localhost", "127.0.0.1", "::1"].contains(host)
         }

@@ -90,8 +90,8 @@ final class PostgresConnection: @unchecked Sendable {
     /// Looks, without a round trip, whether the server has gone.
     func checkHealth() {
         var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
-        // What the server said last comes before the end of the stream.
-        while !isBroken, poll(&descriptor, 1, 0) > 0 { isBroken = PQconsumeInput(connection) == 0 }
+        // A server has nothing to say on an idle connection but goodbye, and the end of the stream can be a moment behind.
+        if poll(&descriptor, 1, 0) > 0 { isBroken = true }
         if PQstatus(connection) != CONNECTION_OK || PQtransactionStatus(connection) != PQTRANS_IDLE { isBroken = true }
     }
 
@@ -119,15 +119,25 @@ final class PostgresConnection: @unchecked Sendable {
         return try finish(limit)
     }
 
-    /// Runs one statement for each set of parameters, all sent before the first answer is awaited.
+    /// Runs one statement for each set of parameters, without awaiting an answer before the next is sent: a set is made
+    /// while the server works on those before it.
     ///
     /// Without a transaction around it, they are one transaction.
     func runPipelined(
-        _ sql: String, _ sets: [PostgresParameters], limit: CallLimit
+        _ sql: String, limit: CallLimit, next: () -> PostgresParameters?
     ) throws(VectorStoreError) -> [PostgresResult] {
         let name = try statement(sql, limit: limit)
         guard PQenterPipelineMode(connection) == 1 else { throw lost() }
-        for parameters in sets { try send(sql, name, parameters, textResults: false) }
+        var unsent = 0
+        while let parameters = next() {
+            try send(sql, name, parameters, textResults: false)
+            unsent += parameters.bytes.count
+            // Small ones travel together.
+            if unsent > 1 << 16 {
+                try flush(limit)
+                unsent = 0
+            }
+        }
         guard PQpipelineSync(connection) == 1 else { throw lost() }
         var results: [PostgresResult] = []
         var failure: PostgresError?

@@ -8,9 +8,11 @@ extension [UInt8] {
         let start = count
         append(contentsOf: repeatElement(0, count: floats.count * 4))
         withUnsafeMutableBytes { target in
-            for index in floats.indices {
-                target.storeBytes(
-                    of: floats[index].bitPattern.bigEndian, toByteOffset: start + 4 * index, as: UInt32.self)
+            floats.withUnsafeBufferPointer { source in
+                for index in source.indices {
+                    target.storeBytes(
+                        of: source[index].bitPattern.bigEndian, toByteOffset: start + 4 * index, as: UInt32.self)
+                }
             }
         }
     }

@@ -1,217 +1,254 @@
 #if Qdrant
 internal import MiniORM
-internal import SwiftProtobuf
-
-/// What this library keeps of a record in a payload beside the fields that filters read: an object under one key, which
-/// users never see. Their own field of that name is kept in the record's text only.
-enum Reserved {
-    /// The payload's key.
-    static let key = "__miniorm"
-    /// The record's id.
-    static let id = "id"
-    /// The payload as JSON text, exactly as given; absent where there was none.
-    static let payload = "payload"
-    /// The vector's length, under cosine: Qdrant keeps unit vectors.
-    static let norm = "norm"
-    /// The vector's bytes, where the unit vector cannot stand for them.
-    static let vector = "vector"
-    /// True where a field holds a double that the engine may keep only nearly; see ``Double/isKeptExactly``.
-    static let rough = "rough"
-    /// Collection metadata: what marks a collection as created by this library.
-    static let metadata = "miniorm"
-    /// The payload index that marks a collection on servers that keep no metadata, by its identity: `__miniorm.any`.
-    static func marker(_ identity: PointIdentity) -> String { "\(key).\(identity.rawValue)" }
-}
-
-/// Records to points.
-struct PointEncoder: Sendable {
-    let collection: QdrantCollection
-
-    func point(_ record: VectorRecord) throws(VectorStoreError) -> Qdrant_PointStruct {
-        guard !record.id.isEmpty, !record.id.utf8.contains(0) else {
-            throw VectorStoreError(
-                .invalidIdentifier, "an id is not empty and holds no NUL", store: QdrantVectorStore.name,
-                recordID: record.id)
-        }
-        try collection.check(record.vector, recordID: record.id)
-        var reserved: [String: Qdrant_Value] = [Reserved.id: Self.value(record.id)]
-        var vector = record.vector
-        if collection.metric == .cosine {
-            let unit = UnitVector(record.vector)
-            vector = unit.components
-            reserved[Reserved.norm] = .with { $0.doubleValue = unit.norm }
-            if !unit.isFaithful { reserved[Reserved.vector] = Self.value(VectorText.encode(record.vector)) }
-        }
-        var fields: [String: Qdrant_Value] = [:]
-        if let payload = record.payload {
-            reserved[Reserved.payload] = Self.value(PayloadValue.object(payload).json())
-            var isRough = false
-            fields = mirror(payload, &isRough)
-            if isRough { reserved[Reserved.rough] = .with { $0.boolValue = true } }
-        }
-        fields[Reserved.key] = .with { $0.structValue.fields = reserved }
-        return .with {
-            $0.id = collection.identity.point(record.id)
-            $0.payload = fields
-            $0.vectors.vector.dense.data = vector
-        }
-    }
-
-    private static func value(_ text: String) -> Qdrant_Value { .with { $0.stringValue = text } }
-
-    /// How deep fields are mirrored: protobuf libraries refuse messages nested deeper than 100, and a level of a payload
-    /// takes three. Filters on deeper paths are finished on our side.
-    static let mirrorDepth = 16
-
-    /// The payload as fields that the engine filters on. A mirror, not the payload: what the engine's filters would mix
-    /// up is told apart here, and what they cannot reach is left out. The payload itself is in the text.
-    private func mirror(_ payload: [String: PayloadValue], _ isRough: inout Bool) -> [String: Qdrant_Value] {
-        var fields: [String: Qdrant_Value] = [:]
-        fields.reserveCapacity(payload.count + 1)
-        for (key, value) in payload where key != Reserved.key {
-            fields[key] = mirror(value, depth: 1, &isRough)
-        }
-        return fields
-    }
-
-    private func mirror(_ value: PayloadValue, depth: Int, _ isRough: inout Bool) -> Qdrant_Value? {
-        var mirrored = Qdrant_Value()
-        switch value {
-        case .null, .rich: return nil
-        case .bool(let value): mirrored.boolValue = value
-        case .int(let value): mirrored.integerValue = value
-        // The addition makes -0.0 the 0.0 that it equals.
-        case .double(let value):
-            mirrored.doubleValue = value + 0
-            isRough = isRough || !value.isKeptExactly
-        case .string(let value): mirrored.stringValue = value
-        case .array(let values):
-            guard depth < Self.mirrorDepth else { return nil }
-            mirrored.listValue.values = values.map { element in
-                // To the engine, an element of an inner array is one of the outer array too.
-                if case .array = element, collection.isOurs { return Self.null }
-                return mirror(element, depth: depth + 1, &isRough) ?? Self.null
-            }
-            // To the engine, an empty array is no value.
-            if values.isEmpty, collection.isOurs { mirrored.listValue.values = [Self.null] }
-        case .object(let members):
-            guard depth < Self.mirrorDepth else { return nil }
-            var fields: [String: Qdrant_Value] = [:]
-            for (key, value) in members { fields[key] = mirror(value, depth: depth + 1, &isRough) }
-            mirrored.structValue.fields = fields
-        }
-        return mirrored
-    }
-
-    private static let null: Qdrant_Value = .with { $0.nullValue = .nullValue }
-}
-
-extension Double {
-    /// Whether the engine, which keeps payloads as JSON, reads the very same number back.
-    ///
-    /// It does not round as IEEE 754 asks for: it takes the digits as an integer, makes that a double, and multiplies or
-    /// divides by a power of ten. That is right where both are exact (an integer that a double holds, a power of at most
-    /// 22), and up to 2 units in the last place off elsewhere.
-    var isKeptExactly: Bool {
-        if abs(self) < 0x1p53, self == rounded(.towardZero) { return true }
-        // The shortest digits that give the number back: `-12.5`, `1.25e-07`.
-        var digits: UInt64 = 0
-        var power = 0
-        var isFraction = false
-        var text = description.utf8[...]
-        if let mark = text.firstIndex(of: UInt8(ascii: "e")) {
-            guard let exponent = Int(Substring(text[text.index(after: mark)...])) else { return false }
-            power = exponent
-            text = text[..<mark]
-        }
-        for byte in text {
-            switch byte {
-            case UInt8(ascii: "-"): break
-            case UInt8(ascii: "."): isFraction = true
-            case UInt8(ascii: "0")...UInt8(ascii: "9"):
-                let (product, overflow) = digits.multipliedReportingOverflow(by: 10)
-                if overflow { return false }
-                digits = product + UInt64(byte - UInt8(ascii: "0"))
-                if isFraction { power -= 1 }
-            default: return false
-            }
-        }
-        return abs(power) <= 22 && Double(exactly: digits) != nil
-    }
-}
 
 /// A point as an answer holds it: one type for what `Query`, `Get` and `Scroll` answer.
 struct StoredPoint: Sendable {
-    var id: Qdrant_PointId
-    var payload: [String: Qdrant_Value]
-    var vectors: Qdrant_VectorsOutput?
-    var score: Float
+    var id = Qdrant_PointId()
+    var score: Float = 0
+    /// What this library keeps of the record; `nil` in a point that another program wrote.
+    var reserved: Kept?
+    /// The payload's other fields.
+    var fields: [String: PayloadValue] = [:]
+    /// The vector as the engine keeps it, if the answer holds it.
+    var vector: [Float]?
 
-    init(_ point: Qdrant_ScoredPoint) {
-        id = point.id
-        payload = point.payload
-        vectors = point.hasVectors ? point.vectors : nil
-        score = point.score
+    /// The object under the reserved key.
+    struct Kept: Sendable {
+        var id: String?
+        var payload: Payload = .none
+        var norm: Double?
+        var vector: String?
     }
 
-    init(_ point: Qdrant_RetrievedPoint) {
-        id = point.id
-        payload = point.payload
-        vectors = point.hasVectors ? point.vectors : nil
-        score = 0
+    /// The payload's text, read.
+    enum Payload: Sendable {
+        case none
+        case members([String: PayloadValue])
+        case unreadable(VectorStoreError)
     }
 
     /// Whether this library wrote the point.
-    var isOurs: Bool { payload[Reserved.key] != nil }
+    var isOurs: Bool { reserved != nil }
 
-    private var reserved: [String: Qdrant_Value] { payload[Reserved.key]?.structValue.fields ?? [:] }
-
-    var recordID: String {
-        if case .stringValue(let id)? = reserved[Reserved.id]?.kind { return id }
-        return PointIdentity.id(id)
-    }
+    var recordID: String { reserved?.id ?? PointIdentity.id(id) }
 
     /// The payload that was stored; of a point that another program wrote, its fields.
     func recordPayload() throws(VectorStoreError) -> [String: PayloadValue]? {
-        guard isOurs else {
-            guard !payload.isEmpty else { return nil }
-            return payload.mapValues(Self.value)
-        }
-        guard case .stringValue(let text)? = reserved[Reserved.payload]?.kind else { return nil }
-        guard case .object(let members)? = try? PayloadValue(json: text) else {
+        switch reserved?.payload {
+        case nil: return fields.isEmpty ? nil : fields
+        case Payload.none?: return nil
+        case .members(let members)?: return members
+        case .unreadable(let cause)?:
             throw VectorStoreError(
                 .payloadDecoding, "the stored payload cannot be read", store: QdrantVectorStore.name,
-                recordID: recordID)
+                recordID: recordID, cause: cause)
         }
-        return members
     }
 
     /// The vector that was stored, if the answer holds it.
     var recordVector: [Float]? {
-        guard case .vector(let output)? = vectors?.vectorsOptions else { return nil }
-        if case .stringValue(let text)? = reserved[Reserved.vector]?.kind, let vector = VectorText.decode(text) {
-            return vector
-        }
-        // Older servers fill `data`, newer ones `dense`.
-        let components: [Float] = if case .dense(let dense)? = output.vector { dense.data } else { output.data }
-        guard case .doubleValue(let norm)? = reserved[Reserved.norm]?.kind else { return components }
-        return components.map { Float(Double($0) * norm) }
+        guard let vector else { return nil }
+        if let text = reserved?.vector, let vector = VectorText.decode(text) { return vector }
+        guard let norm = reserved?.norm else { return vector }
+        return vector.map { Float(Double($0) * norm) }
     }
 
     func record() throws(VectorStoreError) -> VectorRecord {
         VectorRecord(id: recordID, vector: recordVector ?? [], payload: try recordPayload())
     }
+}
 
-    private static func value(_ value: Qdrant_Value) -> PayloadValue {
-        switch value.kind {
-        case .doubleValue(let value): .double(value)
-        case .integerValue(let value): .int(value)
-        case .stringValue(let value): .string(value)
-        case .boolValue(let value): .bool(value)
-        case .structValue(let value): .object(value.fields.mapValues(Self.value))
-        case .listValue(let value): .array(value.values.map(Self.value))
-        case .nullValue, nil: .null
+// Reading, straight from the reply's bytes.
+extension StoredPoint {
+    /// The two messages that are points: their fields differ in the vectors' number, and one has a score.
+    enum Form: Int, Sendable {
+        case scored = 6
+        case retrieved = 4
+
+        fileprivate var vectorsField: Int { rawValue }
+    }
+
+    /// The points of a reply, or of a part of one, which holds them as its field `field`.
+    static func list(_ field: Int = 1, _ form: Form, _ reader: ProtobufReader) throws -> [StoredPoint] {
+        var reader = reader
+        var points: [StoredPoint] = []
+        while let (number, layout) = try reader.next() {
+            if number == field, layout == .bytes {
+                points.append(try StoredPoint(form, try reader.message()))
+            } else {
+                try reader.skip(layout)
+            }
         }
+        return points
+    }
+
+    init(_ form: Form, _ reader: ProtobufReader) throws {
+        var reader = reader
+        while let (field, layout) = try reader.next() {
+            switch (field, layout) {
+            case (1, .bytes): id = try Self.pointID(try reader.message())
+            case (2, .bytes): try readMember(try reader.message())
+            case (3, .fixed32) where form == .scored: score = try reader.float()
+            case (form.vectorsField, .bytes): vector = try Self.vector(try reader.message())
+            default: try reader.skip(layout)
+            }
+        }
+    }
+
+    static func pointID(_ reader: ProtobufReader) throws -> Qdrant_PointId {
+        var reader = reader
+        var id = Qdrant_PointId()
+        while let (field, layout) = try reader.next() {
+            switch (field, layout) {
+            case (1, .varint): id.num = try reader.varint()
+            case (2, .bytes): id.uuid = try reader.text()
+            default: try reader.skip(layout)
+            }
+        }
+        return id
+    }
+
+    /// Servers fill `dense`, older ones `data`.
+    private static func vector(_ reader: ProtobufReader) throws -> [Float]? {
+        var reader = reader
+        var output: [Float]?
+        while let (field, layout) = try reader.next() {
+            guard field == 1, layout == .bytes else {
+                try reader.skip(layout)
+                continue
+            }
+            var vector = try reader.message()
+            var old: [Float] = []
+            var dense: [Float]?
+            while let (field, layout) = try vector.next() {
+                switch (field, layout) {
+                case (1, .bytes), (1, .fixed32): try vector.floats(layout, into: &old)
+                case (101, .bytes):
+                    var message = try vector.message()
+                    var values: [Float] = []
+                    while let (field, layout) = try message.next() {
+                        if field == 1 { try message.floats(layout, into: &values) } else { try message.skip(layout) }
+                    }
+                    dense = values
+                default: try vector.skip(layout)
+                }
+            }
+            output = dense ?? old
+        }
+        return output
+    }
+
+    private mutating func readMember(_ reader: ProtobufReader) throws {
+        let (key, value) = try Self.entry(reader)
+        if key == Reserved.key {
+            reserved = try Kept(value)
+        } else {
+            fields[key] = try Self.value(value, depth: 0)
+        }
+    }
+
+    /// The key of a map's entry, and its value, still to be read.
+    fileprivate static func entry(_ reader: ProtobufReader) throws -> (key: String, value: ProtobufReader) {
+        var reader = reader
+        var key = ""
+        var value = ProtobufReader(UnsafeRawBufferPointer(start: nil, count: 0))
+        while let (field, layout) = try reader.next() {
+            switch (field, layout) {
+            case (1, .bytes): key = try reader.text()
+            case (2, .bytes): value = try reader.message()
+            default: try reader.skip(layout)
+            }
+        }
+        return (key, value)
+    }
+
+    /// Deeper values are refused: they would exhaust the stack.
+    private static let maximumDepth = 128
+
+    private static func value(_ reader: ProtobufReader, depth: Int) throws -> PayloadValue {
+        guard depth <= maximumDepth else { throw ProtobufReader.Malformed() }
+        var reader = reader
+        var value = PayloadValue.null
+        while let (field, layout) = try reader.next() {
+            switch (field, layout) {
+            case (1, .varint):
+                _ = try reader.varint()
+                value = .null
+            case (2, .fixed64): value = .double(try reader.double())
+            case (3, .varint): value = .int(Int64(bitPattern: try reader.varint()))
+            case (4, .bytes): value = .string(try reader.text())
+            case (5, .varint): value = .bool(try reader.varint() != 0)
+            case (6, .bytes):
+                var members: [String: PayloadValue] = [:]
+                var object = try reader.message()
+                while let (field, layout) = try object.next() {
+                    guard field == 1, layout == .bytes else {
+                        try object.skip(layout)
+                        continue
+                    }
+                    let (key, member) = try entry(try object.message())
+                    members[key] = try Self.value(member, depth: depth + 1)
+                }
+                value = .object(members)
+            case (7, .bytes):
+                var elements: [PayloadValue] = []
+                var list = try reader.message()
+                while let (field, layout) = try list.next() {
+                    guard field == 1, layout == .bytes else {
+                        try list.skip(layout)
+                        continue
+                    }
+                    elements.append(try Self.value(try list.message(), depth: depth + 1))
+                }
+                value = .array(elements)
+            default: try reader.skip(layout)
+            }
+        }
+        return value
+    }
+}
+
+extension StoredPoint.Kept {
+    /// Reads the value under the reserved key, of which only a struct holds anything.
+    fileprivate init(_ reader: ProtobufReader) throws {
+        var reader = reader
+        while let (field, layout) = try reader.next() {
+            guard field == 6, layout == .bytes else {
+                try reader.skip(layout)
+                continue
+            }
+            var fields = try reader.message()
+            while let (field, layout) = try fields.next() {
+                guard field == 1, layout == .bytes else {
+                    try fields.skip(layout)
+                    continue
+                }
+                let (key, value) = try StoredPoint.entry(try fields.message())
+                try read(key, value)
+            }
+        }
+    }
+
+    private mutating func read(_ key: String, _ reader: ProtobufReader) throws {
+        var reader = reader
+        while let (field, layout) = try reader.next() {
+            switch (key, field, layout) {
+            case (Reserved.id, 4, .bytes): id = try reader.text()
+            case (Reserved.norm, 2, .fixed64): norm = try reader.double()
+            case (Reserved.vector, 4, .bytes): vector = try reader.text()
+            case (Reserved.payload, 4, .bytes): payload = Self.payload(try reader.bytes())
+            default: try reader.skip(layout)
+            }
+        }
+    }
+
+    private static func payload(_ text: UnsafeRawBufferPointer) -> StoredPoint.Payload {
+        do throws(VectorStoreError) {
+            guard case .object(let members) = try PayloadValue(json: text.assumingMemoryBound(to: UInt8.self)) else {
+                throw VectorStoreError(.payloadDecoding, "not an object", store: QdrantVectorStore.name)
+            }
+            return .members(members)
+        } catch { return .unreadable(error) }
     }
 }
 #endif

@@ -2,25 +2,36 @@
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2Posix
 internal import MiniORM
-internal import SwiftProtobuf
+internal import NIOCore
+internal import NIOPosix
 internal import Synchronization
 
 /// One HTTP/2 connection to a server, opened at the first call and again when it was lost: calls with a deadline, repeated
 /// where the server could not take them.
+///
+/// Calls go to gRPC's transport itself and not through `GRPCClient`, whose interceptors, streams and retries, of which
+/// this library uses none, take several tasks a call. A call is one task, on the event loop of the connection.
 final class QdrantConnection: Sendable {
+    private typealias Transport = HTTP2ClientTransport.Posix
+
     let address: QdrantAddress
     private let options: QdrantConnectionOptions
-    private let apiKey: Secret?
-    private let client: GRPCClient<HTTP2ClientTransport.Posix>
+    private let metadata: Metadata
+    private let transport: Transport
+    private let executor: EventLoopExecutor
+    private let callOptions: CallOptions
+    private let deadlines: CallDeadlines<Transport.Bytes>
     private let isClosed = Atomic<Bool>(false)
 
     init(
         _ address: QdrantAddress, apiKey: Secret?, options: QdrantConnectionOptions
     ) throws(VectorStoreError) {
         self.address = address
-        self.apiKey = apiKey
         self.options = options
-        let security: HTTP2ClientTransport.Posix.TransportSecurity
+        var metadata = Metadata()
+        if let apiKey { metadata.addString(apiKey.text, forKey: "api-key") }
+        self.metadata = metadata
+        let security: Transport.TransportSecurity
         if address.isSecure {
             security = .tls { tls in
                 if let path = options.trustedCertificates {
@@ -31,14 +42,22 @@ final class QdrantConnection: Sendable {
         } else {
             security = .plaintext
         }
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let executor = EventLoopExecutor(loop)
+        self.executor = executor
+        deadlines = CallDeadlines(loop)
+        var call = CallOptions.defaults
+        call.waitForReady = false
+        call.maxResponseMessageBytes = options.maximumReplyBytes
+        call.maxRequestMessageBytes = options.maximumReplyBytes
+        callOptions = call
         do {
-            let client = GRPCClient(
-                transport: try HTTP2ClientTransport.Posix(
-                    target: .dns(host: address.host, port: address.port), transportSecurity: security,
-                    config: Self.configuration(options)))
-            self.client = client
-            // Ends when the client is shut down; holds the client alone, so that the connection can go.
-            Task.detached { try? await client.runConnections() }
+            let transport = try Transport(
+                target: .dns(host: address.host, port: address.port), transportSecurity: security,
+                config: Self.configuration(options), eventLoopGroup: loop)
+            self.transport = transport
+            // Ends when the transport is shut down; holds the transport alone, so that the connection can go.
+            Task.detached(executorPreference: executor) { try? await transport.connect() }
         } catch {
             throw VectorStoreError(
                 .invalidArgument, "the connection cannot be set up; check the host and the certificates",
@@ -46,7 +65,7 @@ final class QdrantConnection: Sendable {
         }
     }
 
-    deinit { client.beginGracefulShutdown() }
+    deinit { transport.beginGracefulShutdown() }
 
     private static func configuration(_ options: QdrantConnectionOptions) -> HTTP2ClientTransport.Posix.Config {
         .defaults { config in
@@ -60,15 +79,20 @@ final class QdrantConnection: Sendable {
 
     func close() {
         isClosed.store(true, ordering: .relaxed)
-        client.beginGracefulShutdown()
+        transport.beginGracefulShutdown()
     }
 
     /// Sends a request, again if need be, and returns the reply.
-    func call<Request: Message, Reply: Message>(
+    func call<Request, Reply>(
         _ method: QdrantMethod<Request, Reply>, _ message: Request
     ) async throws(VectorStoreError) -> Reply {
         let clock = ContinuousClock()
         let deadline = clock.now + options.deadline
+        let request: Transport.Bytes
+        do { request = Transport.Bytes(try method.encode(message)) } catch {
+            throw VectorStoreError(
+                .invalidArgument, "the request cannot be written", store: QdrantVectorStore.name, cause: error)
+        }
         var attempt = 0
         while true {
             attempt += 1
@@ -77,13 +101,18 @@ final class QdrantConnection: Sendable {
             }
             let failure: RPCError
             do {
-                return try await send(method, message, within: clock.now.duration(to: deadline))
+                let reply = try await send(method.descriptor, request, within: clock.now.duration(to: deadline))
+                do { return try reply.withUnsafeBytes(method.decode) } catch {
+                    throw VectorStoreError(
+                        .backend, "the reply cannot be read", store: QdrantVectorStore.name, cause: error)
+                }
+            } catch let error as VectorStoreError {
+                throw error
             } catch let error as RPCError {
                 failure = error
             } catch {
                 if Task.isCancelled { throw QdrantFailure.cancelled(error) }
-                throw VectorStoreError(
-                    .backend, "the reply cannot be read", store: QdrantVectorStore.name, cause: error)
+                failure = RPCError(code: .unavailable, message: "the connection was lost", cause: error)
             }
             if Task.isCancelled { throw QdrantFailure.cancelled(failure) }
             guard failure.code == .unavailable || failure.code == .resourceExhausted,
@@ -94,20 +123,64 @@ final class QdrantConnection: Sendable {
         }
     }
 
-    private func send<Request: Message, Reply: Message>(
-        _ method: QdrantMethod<Request, Reply>, _ message: Request, within time: Duration
-    ) async throws -> Reply {
-        var call = CallOptions.defaults
-        call.timeout = max(time, .milliseconds(1))
-        call.waitForReady = false
-        call.maxResponseMessageBytes = options.maximumReplyBytes
-        call.maxRequestMessageBytes = options.maximumReplyBytes
-        var metadata = Metadata()
-        if let apiKey { metadata.addString(apiKey.text, forKey: "api-key") }
-        return try await client.unary(
-            request: ClientRequest(message: message, metadata: metadata), descriptor: method.descriptor,
-            serializer: ProtobufMessageSerializer(), deserializer: ProtobufMessageDeserializer<Reply>(), options: call
-        ) { try $0.message }
+    /// Sends a request once, on the connection's event loop.
+    private func send(
+        _ method: MethodDescriptor, _ request: Transport.Bytes, within time: Duration
+    ) async throws -> Transport.Bytes {
+        let (seconds, attoseconds) = max(time, .milliseconds(1)).components
+        // A hundred years are as good as forever, and do not overflow.
+        let nanoseconds = min(seconds, 3_155_760_000) * 1_000_000_000 + attoseconds / 1_000_000_000
+        let exchange = Task(executorPreference: executor) { [transport, metadata, callOptions] in
+            var metadata = metadata
+            metadata.addString(Self.timeout(nanoseconds), forKey: "grpc-timeout")
+            return try await transport.withStream(descriptor: method, options: callOptions) { [metadata] stream, _ in
+                try await Self.exchange(metadata, request, over: stream)
+            }
+        }
+        let number = deadlines.watch(exchange, until: .now() + .nanoseconds(nanoseconds))
+        let outcome = await withTaskCancellationHandler {
+            await exchange.result
+        } onCancel: {
+            exchange.cancel()
+        }
+        let isInTime = deadlines.end(number)
+        if case .failure(let error) = outcome, !isInTime {
+            throw RPCError(code: .deadlineExceeded, message: "the deadline passed", cause: error)
+        }
+        return try outcome.get()
+    }
+
+    /// A time for the server: at most eight digits and a unit.
+    private static func timeout(_ nanoseconds: Int64) -> String {
+        let milliseconds = max(1, nanoseconds / 1_000_000)
+        return milliseconds < 100_000_000 ? "\(milliseconds)m" : "\(min(99_999_999, milliseconds / 1_000))S"
+    }
+
+    private static func exchange(
+        _ metadata: Metadata, _ request: Transport.Bytes, over stream: RPCStream<Transport.Inbound, Transport.Outbound>
+    ) async throws -> Transport.Bytes {
+        do {
+            try await stream.outbound.write(contentsOf: [.metadata(metadata), .message(request)])
+            await stream.outbound.finish()
+        } catch {
+            // Comes out of the other end, unless the server's own reason is there already.
+            await stream.outbound.finish(throwing: error)
+        }
+        var reply: Transport.Bytes?
+        for try await part in stream.inbound {
+            switch part {
+            case .metadata: break
+            case .message(let bytes): reply = bytes
+            case .status(let status, let metadata):
+                if let error = RPCError(status: status, metadata: metadata) { throw error }
+                guard let reply else {
+                    throw RPCError(code: .internalError, message: "the server answered without a message")
+                }
+                return reply
+            }
+        }
+        try Task.checkCancellation()
+        throw RPCError(code: .unavailable, message: "the server ended the call without a status")
     }
 }
 

@@ -2,12 +2,44 @@
 internal import GRPCCore
 internal import SwiftProtobuf
 
-/// A call of Qdrant's gRPC interface: its name and the types of request and reply.
-struct QdrantMethod<Request: Message, Reply: Message>: Sendable {
+/// A call of Qdrant's gRPC interface: its name, and how its request becomes bytes and its reply's bytes become a value.
+struct QdrantMethod<Request: Sendable, Reply: Sendable>: Sendable {
     let descriptor: MethodDescriptor
+    let encode: @Sendable (Request) throws -> [UInt8]
+    /// The bytes are there while it runs.
+    let decode: @Sendable (UnsafeRawBufferPointer) throws -> Reply
 
-    init(_ service: String, _ method: String) {
+    init(
+        _ service: String, _ method: String, encode: @escaping @Sendable (Request) throws -> [UInt8],
+        decode: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Reply
+    ) {
         descriptor = MethodDescriptor(fullyQualifiedService: "qdrant.\(service)", method: method, type: .unary)
+        self.encode = encode
+        self.decode = decode
+    }
+}
+
+extension QdrantMethod where Request: Message {
+    /// A call whose reply is read straight from its bytes.
+    init(
+        _ service: String, _ method: String, decode: @escaping @Sendable (ProtobufReader) throws -> Reply
+    ) {
+        self.init(service, method, encode: { try $0.serializedBytes() }, decode: { try decode(ProtobufReader($0)) })
+    }
+}
+
+extension QdrantMethod where Request: Message, Reply: Message {
+    init(_ service: String, _ method: String) {
+        self.init(
+            service, method, encode: { try $0.serializedBytes() },
+            decode: { try Reply(serializedBytes: Array($0)) })
+    }
+}
+
+extension QdrantMethod where Request == ProtobufWriter, Reply: Message {
+    /// A call whose request was written straight into bytes.
+    init(_ service: String, written method: String) {
+        self.init(service, method, encode: \.bytes, decode: { try Reply(serializedBytes: Array($0)) })
     }
 }
 
@@ -19,52 +51,49 @@ enum QdrantMethods {
     static let info = QdrantMethod<Qdrant_GetCollectionInfoRequest, Qdrant_GetCollectionInfoResponse>(
         "Collections", "Get")
     static let list = QdrantMethod<Qdrant_ListCollectionsRequest, Qdrant_ListCollectionsResponse>("Collections", "List")
-    static let upsert = QdrantMethod<Qdrant_UpsertPoints, Qdrant_PointsOperationResponse>("Points", "Upsert")
+    static let upsert = QdrantMethod<ProtobufWriter, Qdrant_PointsOperationResponse>("Points", written: "Upsert")
     static let delete = QdrantMethod<Qdrant_DeletePoints, Qdrant_PointsOperationResponse>("Points", "Delete")
-    static let get = QdrantMethod<Qdrant_GetPoints, Qdrant_GetResponse>("Points", "Get")
-    static let scroll = QdrantMethod<Qdrant_ScrollPoints, Qdrant_ScrollResponse>("Points", "Scroll")
-    static let query = QdrantMethod<Qdrant_QueryPoints, Qdrant_QueryResponse>("Points", "Query")
-    static let queryBatch = QdrantMethod<Qdrant_QueryBatchPoints, Qdrant_QueryBatchResponse>("Points", "QueryBatch")
+    static let get = QdrantMethod<Qdrant_GetPoints, [StoredPoint]>("Points", "Get") { reader in
+        try StoredPoint.list(1, .retrieved, reader)
+    }
+    static let scroll = QdrantMethod<Qdrant_ScrollPoints, ScrolledPoints>(
+        "Points", "Scroll", decode: ScrolledPoints.init)
+    static let query = QdrantMethod<Qdrant_QueryPoints, [StoredPoint]>("Points", "Query") { reader in
+        try StoredPoint.list(1, .scored, reader)
+    }
+    static let queryBatch = QdrantMethod<Qdrant_QueryBatchPoints, [[StoredPoint]]>("Points", "QueryBatch") { reader in
+        var reader = reader
+        var lists: [[StoredPoint]] = []
+        while let (field, layout) = try reader.next() {
+            if field == 1, layout == .bytes {
+                lists.append(try StoredPoint.list(1, .scored, try reader.message()))
+            } else {
+                try reader.skip(layout)
+            }
+        }
+        return lists
+    }
     static let count = QdrantMethod<Qdrant_CountPoints, Qdrant_CountResponse>("Points", "Count")
     static let createIndex = QdrantMethod<Qdrant_CreateFieldIndexCollection, Qdrant_PointsOperationResponse>(
         "Points", "CreateFieldIndex")
 }
 
-/// Messages to bytes.
-struct ProtobufMessageSerializer<Message: SwiftProtobuf.Message>: MessageSerializer {
-    func serialize<Bytes: GRPCContiguousBytes>(_ message: Message) throws -> Bytes {
-        let bytes: ProtobufBytes<Bytes> = try message.serializedBytes()
-        return bytes.bytes
-    }
-}
+/// The reply to `Scroll`.
+struct ScrolledPoints: Sendable {
+    var points: [StoredPoint] = []
+    /// The first point of the next page; `nil` at the end.
+    var next: Qdrant_PointId?
 
-/// Bytes to messages.
-struct ProtobufMessageDeserializer<Message: SwiftProtobuf.Message>: MessageDeserializer {
-    func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) throws -> Message {
-        var options = BinaryDecodingOptions()
-        // A level of a payload is three messages; other programs may have stored deep ones.
-        options.messageDepthLimit = 400
-        return try Message(serializedBytes: ProtobufBytes(bytes: bytes), options: options)
-    }
-}
-
-/// The transport's bytes, as the protobuf library wants them: without a copy between the two.
-private struct ProtobufBytes<Bytes: GRPCContiguousBytes>: SwiftProtobufContiguousBytes {
-    var bytes: Bytes
-
-    init(bytes: Bytes) { self.bytes = bytes }
-    init(repeating value: UInt8, count: Int) { bytes = Bytes(repeating: value, count: count) }
-    init<Content: Sequence>(_ content: Content) where Content.Element == UInt8 { bytes = Bytes(content) }
-
-    var count: Int { bytes.count }
-
-    func withUnsafeBytes<Value>(_ body: (UnsafeRawBufferPointer) throws -> Value) rethrows -> Value {
-        try bytes.withUnsafeBytes(body)
-    }
-    mutating func withUnsafeMutableBytes<Value>(
-        _ body: (UnsafeMutableRawBufferPointer) throws -> Value
-    ) rethrows -> Value {
-        try bytes.withUnsafeMutableBytes(body)
+    init(_ reader: ProtobufReader) throws {
+        points = try StoredPoint.list(2, .retrieved, reader)
+        var reader = reader
+        while let (field, layout) = try reader.next() {
+            if field == 1, layout == .bytes {
+                next = try StoredPoint.pointID(try reader.message())
+            } else {
+                try reader.skip(layout)
+            }
+        }
     }
 }
 #endif

@@ -19,12 +19,15 @@ struct ExportCommand: AsyncParsableCommand {
 
     func run() async throws {
         let filter = try condition.parsed
-        try await options.withCollection(.read) { repository, _, _ in
+        try await options.withCollection(.read) { repository, _, opened in
             if file == "-" {
                 var output = StandardOutput()
                 _ = try await Self.write(repository, filter, to: &output, bar: nil)
                 try output.flush()
                 return
+            }
+            if let store = opened.file, System.resolved(file) == store {
+                throw ToolError("\(file.shown) is the store itself, which the export would replace; name another file")
             }
             var output = try FileOutput(file)
             let total = try await repository.count(matching: filter)

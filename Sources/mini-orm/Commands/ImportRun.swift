@@ -18,7 +18,7 @@ struct ImportRun {
     /// How many were left out.
     private(set) var skipped = 0
 
-    /// A batch of large vectors is sent before it has all its records.
+    /// A batch of large records is sent before it has all of them; in bytes of their lines and vectors.
     private static let largestBatch = 32 << 20
 
     init(
@@ -75,13 +75,13 @@ struct ImportRun {
             case .rejected(let reason, let line):
                 if !skips { try await send() }
                 try reject(reason, line)
-            case .record(let record, let line):
+            case .record(let record, let line, let bytes):
                 // An id that comes twice in a batch would make it unclear which of the two an error means.
                 let isRepeat = ids.contains(UTF8Key(record.id))
                 if batch.count >= batchSize || isRepeat || batchBytes >= Self.largestBatch { try await send() }
                 batch.append((record, line))
                 ids.insert(UTF8Key(record.id))
-                batchBytes += 4 * record.vector.count
+                batchBytes += bytes + 4 * record.vector.count
             }
         }
     }
@@ -94,24 +94,35 @@ struct ImportRun {
     }
 
     /// Writes the batch: all of it, or without the records that were refused.
+    ///
+    /// After a refusal it goes on with few records, then with twice as many each time, so that many bad records do not
+    /// have the whole batch checked again for each of them.
     private mutating func send() async throws {
-        var pending = batch
+        var rest = batch[...]
+        var count = rest.count
         batch = []
         ids = []
         batchBytes = 0
-        while !pending.isEmpty {
+        while let first = rest.first {
+            let part = rest.prefix(count)
             do throws(VectorStoreError) {
-                try await write(pending.map(\.record))
+                try await write(part.map(\.record))
+                rest = rest.dropFirst(part.count)
+                count = 2 * part.count
                 bar.update(imported, fraction: source.fraction)
-                return
             } catch {
                 // The error of an empty id names no record.
                 guard error.isAboutRecord,
-                    let index = pending.firstIndex(where: { UTF8Key($0.record.id) == UTF8Key(error.recordID ?? "") })
+                    let index = part.firstIndex(where: { UTF8Key($0.record.id) == UTF8Key(error.recordID ?? "") })
                 else { throw error }
-                let refused = pending.remove(at: index)
-                if !skips { try await write(pending[..<index].map(\.record)) }
-                try reject(error.message.singleLine, refused.line)
+                if index > part.startIndex {
+                    // Those before it are written first.
+                    count = index - part.startIndex
+                } else {
+                    try reject(error.message.singleLine, first.line)
+                    rest = rest.dropFirst()
+                    count = 1
+                }
             }
         }
     }

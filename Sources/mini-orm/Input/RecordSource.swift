@@ -4,8 +4,8 @@ internal import MiniORM
 struct RecordSource {
     /// What is read next.
     enum Item {
-        /// A record, and the line that it is from.
-        case record(VectorRecord, line: Int)
+        /// A record, and the number and length of the line that it is from.
+        case record(VectorRecord, line: Int, bytes: Int)
         /// A line that is no record.
         case rejected(reason: String, line: Int)
     }
@@ -58,7 +58,9 @@ struct RecordSource {
         }
         let number = lines.number
         guard let vectors else {
-            do throws(VectorStoreError) { return .record(try RecordLine.record(line), line: number) } catch {
+            do throws(VectorStoreError) {
+                return .record(try RecordLine.record(line), line: number, bytes: line.count)
+            } catch {
                 return .rejected(reason: error.message.singleLine, line: number)
             }
         }
@@ -67,7 +69,7 @@ struct RecordSource {
         }
         do throws(VectorStoreError) {
             let (id, payload) = try RecordLine.idAndPayload(line)
-            return .record(VectorRecord(id: id, vector: vector, payload: payload), line: number)
+            return .record(VectorRecord(id: id, vector: vector, payload: payload), line: number, bytes: line.count)
         } catch {
             return .rejected(reason: error.message.singleLine, line: number)
         }

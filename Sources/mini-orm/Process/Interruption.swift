@@ -40,6 +40,7 @@ enum Interruption {
 
     /// Starts to listen, and lets writes to closed pipes fail instead of ending the process.
     static func install() {
+        System.holdStandardDescriptors()
         _ = signal(SIGPIPE, SIG_IGN)
         let wake = makePipe()
         state.withLock { $0.wake = wake }

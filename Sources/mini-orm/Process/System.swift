@@ -18,6 +18,14 @@ enum System {
     /// Where a running command reads, writes and reports.
     static let standardInput: Int32 = 0, standardOutput: Int32 = 1, standardError: Int32 = 2
 
+    /// Takes the places of standard input, output and error where the process was started without them, so that no
+    /// file or pipe of ours gets their numbers. Using them fails, as it would have.
+    static func holdStandardDescriptors() {
+        for descriptor in [standardInput, standardOutput, standardError] where fcntl(descriptor, F_GETFD) < 0 {
+            _ = open("/dev/null", descriptor == standardInput ? O_WRONLY : O_RDONLY)
+        }
+    }
+
     /// Opens a file for reading. Throws where it is a folder.
     static func openForReading(_ path: String) throws -> Int32 {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

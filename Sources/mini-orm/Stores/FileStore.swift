@@ -54,6 +54,7 @@ private final class SavedFile: Sendable {
     var opened: OpenStore {
         var opened = OpenStore(store)
         opened.commit = { try await self.save() }
+        opened.file = System.resolved(path)
         return opened
     }
 

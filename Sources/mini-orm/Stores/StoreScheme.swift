@@ -24,6 +24,8 @@ struct OpenStore: Sendable {
     var close: @Sendable () async -> Void
     /// Whether what is written is there for the next command.
     var lasts = true
+    /// The file that the store is kept in, without links, where it is one.
+    var file: String?
 
     /// A store that suspends.
     init(_ store: any AsyncVectorStorePort) {

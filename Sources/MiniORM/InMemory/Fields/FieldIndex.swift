@@ -13,11 +13,28 @@ final class FieldIndex: Sendable {
     struct Columns: Sendable {
         fileprivate(set) var segments: [UInt32: [FieldSegment]] = [:]
         fileprivate(set) var bytes = 0
+        /// The rows for which there is nothing to build.
+        fileprivate var settled: Extent?
 
-        /// How many rows of a part are covered.
-        func covered(_ serial: UInt32) -> Int {
-            guard let segments = segments[serial], let last = segments.last else { return 0 }
-            return (segments.count - 1) * FieldSegment.capacity + last.count
+        /// The segments of a part, and how many of its rows they cover.
+        func part(_ serial: UInt32) -> (segments: [FieldSegment], covered: Int) {
+            guard let segments = segments[serial], let last = segments.last else { return ([], 0) }
+            return (segments, (segments.count - 1) * FieldSegment.capacity + last.count)
+        }
+    }
+
+    /// What tells snapshots with different rows apart, at next to no cost.
+    fileprivate struct Extent: Sendable, Equatable {
+        private var parts = 0
+        private var rows = 0
+        private var serials: UInt64 = 0
+
+        init(_ snapshot: CollectionSnapshot) {
+            parts = snapshot.parts.count
+            for part in snapshot.parts {
+                rows += part.count
+                serials += UInt64(part.serial)
+            }
         }
     }
 
@@ -38,8 +55,13 @@ final class FieldIndex: Sendable {
     func extend(to snapshot: CollectionSnapshot, isDemanded: Bool, latest: () -> Set<UInt32>) {
         let tail = isDemanded ? 1 : Self.tail
         let before = current
+        let extent = Extent(snapshot)
+        if before.settled == extent, !isDemanded { return }
         let isStale = before.segments.count > snapshot.parts.count
-        guard isStale || snapshot.parts.contains(where: { Self.isMissing($0, before, tail) }) else { return }
+        guard isStale || snapshot.parts.contains(where: { Self.isMissing($0, before, tail) }) else {
+            columns.withLock { $0.settled = extent }
+            return
+        }
         if isDemanded {
             building.withLock { _ in build(snapshot, tail, latest) }
         } else {
@@ -49,7 +71,7 @@ final class FieldIndex: Sendable {
 
     /// Whether it is time to build for a part. The last rows of a full chunk are not left.
     private static func isMissing(_ part: CollectionSnapshot.Part, _ columns: Columns, _ tail: Int) -> Bool {
-        let left = part.count - columns.covered(part.serial)
+        let left = part.count - columns.part(part.serial).covered
         return left >= tail || (left > 0 && part.count == part.chunk.capacity)
     }
 

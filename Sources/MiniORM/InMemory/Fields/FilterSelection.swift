@@ -11,24 +11,25 @@ struct FilterSelection: Sendable {
 
     init(_ filter: VectorFilter, _ snapshot: CollectionSnapshot, _ columns: [FieldPath: FieldIndex.Columns]) {
         let terms: [VectorFilter] = if case .and(let terms) = filter { terms } else { [filter] }
-        let indexed = terms.map(IndexedFilter.init)
+        let indexed = terms.map { IndexedFilter($0, columns) }
         var isExact = [Bool](repeating: true, count: terms.count)
-        var marks: [RowMarks] = []
-        marks.reserveCapacity(snapshot.parts.count)
+        var all: [RowMarks] = []
+        all.reserveCapacity(snapshot.parts.count)
         var candidateCount = 0
         for part in snapshot.parts {
-            var known = RowMarks(all: part.count)
+            var known: RowMarks?
             for (index, term) in indexed.enumerated() {
-                if known.isEmpty { break }
-                let next = term.marks(part, columns)
+                if known?.isEmpty ?? false { break }
+                let next = term.marks(part)
                 if !next.isExact { isExact[index] = false }
-                known.formIntersection(next)
+                if known == nil { known = next } else { known?.formIntersection(next) }
             }
-            candidateCount += part.liveCount(of: known.candidates)
-            marks.append(known)
+            let marks = known ?? RowMarks(all: part.count)
+            candidateCount += part.liveCount(of: marks.candidates)
+            all.append(marks)
         }
         self.snapshot = snapshot
-        self.marks = marks
+        marks = all
         self.candidateCount = candidateCount
         func whole(_ part: [VectorFilter]) -> VectorFilter? {
             part.isEmpty ? nil : part.count == 1 ? part[0] : .and(part)

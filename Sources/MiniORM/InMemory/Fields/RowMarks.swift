@@ -29,7 +29,8 @@ struct RowMarks: Sendable {
     init(_ count: Int, _ bits: SegmentBits) {
         self.count = count
         let words = (count + 63) / 64
-        sure = Array(bits.sure.prefix(words))
+        sure = bits.sure
+        sure.removeLast(sure.count - words)
         possible = bits.doubtful.map { zip(bits.sure, $0).prefix(words).map { $0 | $1 } }
         let tail = UInt64(count & 63)
         if tail != 0, let last = self.sure.indices.last {

@@ -19,6 +19,6 @@ struct RowSelection: Sendable {
         return parts[part]
     }
 
-    /// Whether rows are so few that it is quicker to measure each on its own than to scan past the others.
+    /// Whether rows are so few that measuring each on its own beats any scan.
     static func isFew(_ selected: Int, of rows: Int) -> Bool { selected <= rows / 12 }
 }

@@ -1,0 +1,95 @@
+// The portable kernel for codes, and the way to the others.
+#include "codes.h"
+
+static void block(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries, int32_t *dots,
+                  size_t stride, int G, int Q) {
+    for (int q = 0; q < Q; q++) {
+        for (int g = 0; g < G; g++) {
+            const uint8_t *codes = rows->codes + (group + (size_t)g) * rows->words * 64;
+            int32_t sums[CVK_GROUP];
+            for (size_t row = 0; row < CVK_GROUP; row++) sums[row] = queries[q].offset;
+            for (size_t word = 0; word < rows->words; word++)
+                for (size_t row = 0; row < CVK_GROUP; row++)
+                    for (size_t lane = 0; lane < 4; lane++)
+                        sums[row] += codes[word * 64 + row * 4 + lane] * queries[q].codes[word * 4 + lane];
+            memcpy(dots + (size_t)q * stride + (size_t)g * CVK_GROUP, sums, sizeof sums);
+        }
+    }
+}
+
+void cvk_code_dots_portable(const cvk_coded_rows *rows, size_t first_group, size_t group_count,
+                            const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride) {
+    CVK_FOR_EACH_CODE_BLOCK(block, 1, 1, 1);
+}
+
+CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t count) {
+    int32_t sum = 0;
+    for (size_t at = 0; at < count; at++) sum += codes[at] * query[at];
+    return sum;
+}
+
+CVK_DEFINE_BOUNDS_AND_REFINE(, portable, record_dot)
+
+size_t cvk_select_portable(const float *bounds, size_t count, float threshold, uint32_t *selected) {
+    return cvk_select_one_by_one(bounds, 0, count, threshold, selected, 0);
+}
+
+size_t cvk_highest(const float *bounds, size_t count) {
+    float best[CVK_GROUP];
+    for (size_t lane = 0; lane < CVK_GROUP; lane++) best[lane] = -INFINITY;
+    size_t row = 0;
+    for (; row + CVK_GROUP <= count; row += CVK_GROUP)
+        for (size_t lane = 0; lane < CVK_GROUP; lane++)
+            best[lane] = bounds[row + lane] > best[lane] ? bounds[row + lane] : best[lane];
+    for (; row < count; row++) best[0] = bounds[row] > best[0] ? bounds[row] : best[0];
+    float highest = best[0];
+    for (size_t lane = 1; lane < CVK_GROUP; lane++) highest = best[lane] > highest ? best[lane] : highest;
+    if (highest == -INFINITY) return count;
+    for (row = 0; row < count; row++)
+        if (bounds[row] == highest) return row;
+    return count;
+}
+
+// Calls the kernel's function. AVX-512 without VNNI has nothing over AVX2 here.
+#if defined(__x86_64__)
+#define CVK_CALL(name, ...)                                                                                            \
+    switch (kernel) {                                                                                                  \
+    case cvk_kernel_avx512:                                                                                            \
+        if (cvk_has_vnni()) return name##_vnni(__VA_ARGS__);                                                           \
+        return name##_avx2(__VA_ARGS__);                                                                               \
+    case cvk_kernel_avx2:                                                                                              \
+        return name##_avx2(__VA_ARGS__);                                                                               \
+    default:                                                                                                           \
+        return name##_portable(__VA_ARGS__);                                                                           \
+    }
+#elif defined(__aarch64__)
+#define CVK_CALL(name, ...)                                                                                            \
+    switch (kernel) {                                                                                                  \
+    case cvk_kernel_neon:                                                                                              \
+        if (cvk_has_dotprod()) return name##_dotprod(__VA_ARGS__);                                                     \
+        return name##_neon(__VA_ARGS__);                                                                               \
+    default:                                                                                                           \
+        return name##_portable(__VA_ARGS__);                                                                           \
+    }
+#else
+#define CVK_CALL(name, ...) return name##_portable(__VA_ARGS__)
+#endif
+
+void cvk_code_dots(cvk_kernel kernel, const cvk_coded_rows *rows, size_t first_group, size_t group_count,
+                   const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride) {
+    CVK_CALL(cvk_code_dots, rows, first_group, group_count, queries, query_count, dots, stride);
+}
+
+void cvk_code_bounds(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,
+                     size_t group_count, const cvk_coded_query *query, void *dots_to_bounds) {
+    CVK_CALL(cvk_code_bounds, shape, rows, first_group, group_count, query, dots_to_bounds);
+}
+
+size_t cvk_select(cvk_kernel kernel, const float *bounds, size_t count, float threshold, uint32_t *selected) {
+    CVK_CALL(cvk_select, bounds, count, threshold, selected);
+}
+
+size_t cvk_refine(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, const cvk_coded_query *query,
+                  float threshold, float *bounds, uint32_t *selected, size_t count) {
+    CVK_CALL(cvk_refine, shape, rows, query, threshold, bounds, selected, count);
+}

@@ -1,0 +1,82 @@
+#include "codes.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define CVK_TARGET __attribute__((target("avx2,fma")))
+
+// Four products a 32-bit lane are added. The instruction's first operand has no sign, and pairs of products must fit 16
+// bits: the query's sign goes over to the row, and 2 * 127 * 127 is below 2^15.
+CVK_TARGET CVK_INLINE __m256i multiply(__m256i sums, __m256i row, __m256i query, __m256i magnitude) {
+    __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(row, query));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+// Stored bytes as codes.
+CVK_TARGET CVK_INLINE __m256i load(const uint8_t *codes) {
+    return _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)codes), _mm256_set1_epi8((char)0x80));
+}
+
+CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries,
+                                 int32_t *dots, size_t stride, const int G, const int Q) {
+    const size_t words = rows->words;
+    const uint8_t *codes = rows->codes + group * words * 64;
+    __m256i low[4], high[4];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < G * Q; i++) low[i] = high[i] = _mm256_setzero_si256();
+    for (size_t word = 0; word < words; word++) {
+#pragma clang loop unroll(full)
+        for (int g = 0; g < G; g++) {
+            __m256i row_low = load(codes + (g * words + word) * 64);
+            __m256i row_high = load(codes + (g * words + word) * 64 + 32);
+#pragma clang loop unroll(full)
+            for (int q = 0; q < Q; q++) {
+                int32_t four;
+                memcpy(&four, queries[q].codes + 4 * word, 4);
+                __m256i query = _mm256_set1_epi32(four), magnitude = _mm256_abs_epi8(query);
+                low[q * G + g] = multiply(low[q * G + g], row_low, query, magnitude);
+                high[q * G + g] = multiply(high[q * G + g], row_high, query, magnitude);
+            }
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int q = 0; q < Q; q++) {
+#pragma clang loop unroll(full)
+        for (int g = 0; g < G; g++) {
+            _mm256_storeu_si256((__m256i *)(dots + q * stride + g * CVK_GROUP), low[q * G + g]);
+            _mm256_storeu_si256((__m256i *)(dots + q * stride + g * CVK_GROUP + 8), high[q * G + g]);
+        }
+    }
+}
+
+CVK_TARGET void cvk_code_dots_avx2(const cvk_coded_rows *rows, size_t first_group, size_t group_count,
+                                   const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride) {
+    CVK_FOR_EACH_CODE_BLOCK(block, 1, 4, 4);
+}
+
+// Without the offset: the sum over stored bytes is that over codes and 128 times the query's sum.
+CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t count) {
+    __m256i sums = _mm256_setzero_si256();
+    for (size_t at = 0; at < count; at += 16) {
+        __m256i row = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(codes + at)));
+        __m256i other = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(query + at)));
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(row, other));
+    }
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
+}
+
+CVK_DEFINE_BOUNDS_AND_REFINE(CVK_TARGET, avx2, record_dot)
+
+CVK_TARGET size_t cvk_select_avx2(const float *bounds, size_t count, float threshold, uint32_t *selected) {
+    const __m256 limit = _mm256_set1_ps(threshold);
+    size_t found = 0, row = 0;
+    for (; row + 8 <= count; row += 8) {
+        unsigned good =
+            (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(bounds + row), limit, _CMP_NLT_UQ));
+        for (; good; good &= good - 1) selected[found++] = (uint32_t)row + (uint32_t)__builtin_ctz(good);
+    }
+    return cvk_select_one_by_one(bounds, row, count, threshold, selected, found);
+}
+#endif

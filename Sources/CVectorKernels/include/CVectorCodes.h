@@ -1,0 +1,100 @@
+// Products of 8-bit codes, and what bounds a row's product from them.
+//
+// A code is a whole number from -127 to 127. Codes of rows are stored as bytes of code + 128, those of queries as
+// int8_t. Sums are exact 32-bit integers, and every kernel has the same ones; bounds may differ between kernels in the
+// last bit, which their margin covers.
+//
+// Rows come in groups of 16. A group's leading codes are words of 4 components: word w of the 16 rows is 64 bytes, row
+// by row, so that one vector register works on 16 rows and nothing is added across its lanes. The codes of the second
+// stage are read for few rows; they lie in records, a record a row.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "CVectorKernels.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Rows of a group.
+#define CVK_GROUP 16
+
+/// How the bound of the cosine, u, becomes the bound that rows are chosen by.
+typedef enum cvk_shape {
+    /// u
+    cvk_shape_cosine = 0,
+    /// norm * u
+    cvk_shape_dot = 1,
+    /// norm * (2 * |query| * u - norm)
+    cvk_shape_l2 = 2,
+} cvk_shape;
+
+/// Coded rows: whole groups, the last of which may have rows that are not there.
+typedef struct cvk_coded_rows {
+    /// `words * 64` bytes a group.
+    const uint8_t *codes;
+    /// Words of a row of the first stage.
+    size_t words;
+    /// A group's 16 scales, 16 norms of residuals, 16 norms of tails.
+    const float *factors;
+    /// A norm a row, where the shape asks for it.
+    const float *norms;
+    /// Records of the second stage: scale, norm of the residual of both stages, norm of the tail, all float, 4 unused
+    /// bytes, then `record_codes` codes.
+    const uint8_t *records;
+    /// Codes in a record, a multiple of 16; 0 where there is no second stage.
+    size_t record_codes;
+} cvk_coded_rows;
+
+/// What is before the codes of a record.
+#define CVK_RECORD_HEAD 16
+
+/// A coded query. Bounds are sums of products with a row's scale, norm of residual and norm of tail.
+typedef struct cvk_coded_query {
+    /// The first stage's codes: `words` words; then, for the second stage, `record_codes` codes.
+    const int8_t *codes, *record_codes;
+    /// -128 times the sum of the codes.
+    int32_t offset, record_offset;
+    float scale, residual, tail, constant;
+    /// The second stage's; its constant is what it adds to the first's.
+    float record_scale, record_residual, record_tail, record_constant;
+    /// For l2 twice the query's norm, otherwise 1.
+    float weight;
+} cvk_coded_query;
+
+/// The products of groups of rows from `first_group` on with queries: row r of them and query q at
+/// `dots[q * stride + r]`.
+void cvk_code_dots(cvk_kernel kernel, const cvk_coded_rows *rows, size_t first_group, size_t group_count,
+                   const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride);
+
+/// Turns the products of a query with groups of rows into upper bounds, in place.
+void cvk_code_bounds(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,
+                     size_t group_count, const cvk_coded_query *query, void *dots_to_bounds);
+
+/// The numbers of the rows whose bound is not below a threshold, in order; returns how many. `selected` has room for
+/// all of the rows, rounded up to 16.
+size_t cvk_select(cvk_kernel kernel, const float *bounds, size_t count, float threshold, uint32_t *selected);
+
+/// Brings the bounds of selected rows down by the second stage, and keeps those that are not below a threshold.
+/// Returns how many.
+size_t cvk_refine(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, const cvk_coded_query *query,
+                  float threshold, float *bounds, uint32_t *selected, size_t count);
+
+/// The first row with the highest bound; `count` if all are -infinity or NaN.
+size_t cvk_highest(const float *bounds, size_t count);
+
+/// Codes `count` components of the 16 rows of a group: component k of row r is `components[k * stride + r]` times the
+/// row's factor. Its code goes to `codes[k / 4 * word_stride + r * row_stride + k % 4]`. For each row: the scale, and the
+/// squares of the norms of the scaled components and of what the codes miss of them.
+void cvk_encode_group(const float *components, size_t stride, size_t count, const double *row_factors, uint8_t *codes,
+                      size_t word_stride, size_t row_stride, float *scales, double *energies, double *residuals);
+
+/// Makes vectors orthonormal, one after the other, in their order (Gram-Schmidt, twice). What is left of a vector that
+/// depends on those before it becomes zero.
+void cvk_orthonormalize(double *vectors, size_t count, size_t width);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,109 @@
+internal import CVectorKernels
+
+/// How the rows of a chunk are coded: along which axes, and how many components in each of the two stages.
+///
+/// What is coded is a row brought to length 1, in coordinates along the axes (or as it is, without axes). The first
+/// stage has the leading components, the second the next ones; of the rest only the norm is kept.
+///
+/// ## Why the bounds hold
+///
+/// For unit vectors r and q, and axes V (rows of a matrix), let r' and q' be the coordinates as floats are computed.
+/// Write r' = s c + e, with whole numbers c, and q' = t d + f. Then
+///
+///     <r, q> <= s t <c, d> + |e| (|q'| + |f|) + |f| + |r's tail| |q's tail| + margin
+///
+/// since <r', q'> = s t <c, d> + <s c, f> + <e, q'>, where |s c| <= |r'| + |e| and |r'| <= 1 + drift. What is left is
+/// in the margin, all of it relative to |r| |q| = 1:
+/// - Coordinates are sums of `dimension` products in 16 chains and a tree, so one is off by at most
+///   `rounding * |axis| |r|`, and a vector of n of them by `drift` = sqrt(n) times that. Both vectors: 3 drifts.
+/// - The axes are orthonormal but for rounding: |V V^T - 1| <= `skew`. Along the axes this adds at most `skew`, and the
+///   tail's square is at most 1 - (1 - skew) |V r|^2, from which the tail is computed.
+/// - The kernel that gives the score is off by at most `rounding` itself (for l2: of the squared distance).
+/// - A bound is a sum of a few floats below 4, rounded about 10 times each way; norms are floats. 2^-16 covers
+///   that many times over.
+///
+/// Scales, and the norms of e, f and the tails, are found in double precision for the floats that are stored, and
+/// rounded up.
+final class CodeBook: Sendable {
+    let dimension: Int
+    let width: Int
+    /// Padded rows, one an axis; empty where vectors are coded as they are.
+    let axes: [Float]
+    /// Components of the first stage, and of both.
+    let leading: Int
+    let count: Int
+    let skew: Double
+
+    var isRotated: Bool { !axes.isEmpty }
+    /// Words of four components in the first stage.
+    var words: Int { (leading + 3) / 4 }
+    /// Codes in a record of the second stage.
+    var recordCodes: Int { (count - leading + 15) / 16 * 16 }
+    /// A component computed in single precision is off by at most this, for vectors of length 1.
+    var rounding: Double { roundingOfSums(width: width) }
+    var drift: Double { isRotated ? Double(count).squareRoot() * rounding * 1.01 : 0 }
+    var margin: Double { 3 * drift + skew + rounding + 0x1p-16 }
+
+    /// Vectors as they are, all of them in the first stage.
+    init(dimension: Int) {
+        self.dimension = dimension
+        width = rowWidth(dimension: dimension)
+        axes = []
+        leading = dimension
+        count = dimension
+        skew = 0
+    }
+
+    /// - Parameter axes: Padded rows that are orthonormal but for rounding, of which the first `count` are taken.
+    init(dimension: Int, axes: [Float], leading: Int, count: Int) {
+        self.dimension = dimension
+        width = rowWidth(dimension: dimension)
+        self.axes = Array(axes.prefix(count * width))
+        self.leading = leading
+        self.count = count
+        skew = Self.skew(self.axes, width: width)
+    }
+
+    /// The Frobenius norm, which is no smaller than the operator's, of what is between V V^T and 1.
+    private static func skew(_ axes: [Float], width: Int) -> Double {
+        axes.withUnsafeBufferPointer { axes in
+            guard let base = axes.baseAddress else { return 0 }
+            var sum = 0.0
+            for row in 0..<axes.count / width {
+                for column in 0...row {
+                    let product = cvk_dot_double(base + row * width, base + column * width, width)
+                    let error = row == column ? product - 1 : product
+                    sum += error * error * (row == column ? 1 : 2)
+                }
+            }
+            return sum.squareRoot() + 0x1p-40
+        }
+    }
+
+    /// Coordinates of padded vectors: component k of vector v at `coordinates[k * stride + v]`.
+    func rotate(
+        _ vectors: UnsafePointer<Float>, _ number: Int, into coordinates: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        guard isRotated else {
+            for vector in 0..<number {
+                for component in 0..<count {
+                    coordinates[component * stride + vector] = vectors[vector * width + component]
+                }
+            }
+            return
+        }
+        axes.withUnsafeBufferPointer { axes in
+            guard let base = axes.baseAddress else { return }
+            // Few axes at a time, which stay in the first cache while the vectors pass.
+            for first in Swift.stride(from: 0, to: count, by: 16) {
+                cvk_measure_rows(
+                    VectorKernel.best.raw, cvk_measure_dot, base + first * width, min(16, count - first), vectors,
+                    number, width, coordinates + first * stride, stride)
+            }
+        }
+    }
+}
+
+/// How far a kernel's sum may be from the true one, relative to the product of the norms (for squared distances, to
+/// the sum): 16 chains of fused multiply-adds, a tree of four sums, and differences before that.
+func roundingOfSums(width: Int) -> Double { Double(width / 16 + 8) * 0x1p-24 * 1.02 }

@@ -1,0 +1,125 @@
+internal import CVectorKernels
+
+/// The codes of query vectors in the terms of one book, side by side.
+///
+/// `@unchecked Sendable`: the memory is written in `init` alone and freed in `deinit`.
+final class CodedQueries: @unchecked Sendable {
+    let metric: VectorMetric
+    private let norms: [Double]
+    private let rounding: Double
+    private let memory: UnsafeMutablePointer<Int8>
+    private let raw: UnsafeMutablePointer<cvk_coded_query>
+    private let count: Int
+
+    /// - Parameter queries: Queries that are all ordinary; see ``PreparedQueries/areOrdinary``.
+    init(_ queries: PreparedQueries, _ book: CodeBook) {
+        metric = queries.metric
+        count = queries.count
+        rounding = book.rounding
+        norms = (0..<queries.count).map { queries.norm($0) }
+        let prefix = (book.words * 4 + 63) / 64 * 64
+        let bytes = prefix + (book.recordCodes + 63) / 64 * 64
+        memory = .allocate(capacity: count * bytes)
+        memory.initialize(repeating: 0, count: count * bytes)
+        raw = .allocate(capacity: count)
+        let block = 64
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: book.count * block) { coordinates in
+            guard let base = coordinates.baseAddress else { return }
+            for first in stride(from: 0, to: count, by: block) {
+                let number = min(block, count - first)
+                book.rotate(queries.vector(first), number, into: base, stride: block)
+                for query in first..<first + number {
+                    (raw + query).initialize(
+                        to: Self.encode(
+                            base + (query - first), stride: block, norm: norms[query], metric, book,
+                            memory + query * bytes, memory + query * bytes + prefix))
+                }
+            }
+        }
+    }
+
+    deinit {
+        memory.deallocate()
+        raw.deallocate()
+    }
+
+    /// Queries from one on, for the kernels.
+    func pointer(_ query: Int) -> UnsafePointer<cvk_coded_query> { UnsafePointer(raw + query) }
+
+    var shape: cvk_shape {
+        switch metric {
+        case .cosine: cvk_shape_cosine
+        case .dot: cvk_shape_dot
+        case .l2: cvk_shape_l2
+        }
+    }
+
+    /// A row whose bound is below this cannot have a score of at least `floor`, where `cut` is
+    /// ``PreparedQueries/cut(_:floor:)`` of it.
+    ///
+    /// What the score's own rounding adds is in the margin of the bounds for cosine and dot, relative to the product of
+    /// the norms. A squared distance d^2 = m^2 + n^2 - 2 m n cos is measured as at least (1 - 2 rounding) d^2; bounds are
+    /// of 2 m n cos - n^2, with norms n that were rounded down by more than these floats are rounded.
+    func threshold(_ query: Int, floor: Float, cut: Float) -> Float {
+        switch metric {
+        case .cosine: return Float(Double(floor) - 0x1p-18).nextDown
+        case .dot: return Float(Double(cut) / norms[query]).nextDown
+        case .l2:
+            let square = norms[query] * norms[query] * (1 - 0x1p-20)
+            return Float(square - Double(cut) * (1 + 3 * rounding)).nextDown
+        }
+    }
+
+    private struct Stage {
+        var scale: Float = 0
+        var sum: Int32 = 0
+        var energy = 0.0
+        var residual = 0.0
+    }
+
+    private static func encodeStage(_ values: [Double], into codes: UnsafeMutablePointer<Int8>) -> Stage {
+        var stage = Stage()
+        stage.scale = Float((values.map(\.magnitude).max() ?? 0) / 127)
+        let step = Double(stage.scale)
+        for (index, value) in values.enumerated() {
+            let code = step > 0 ? max(-127, min(127, (value / step).rounded())) : 0
+            codes[index] = Int8(code)
+            stage.sum += Int32(code)
+            stage.energy += value * value
+            let missed = value - code * step
+            stage.residual += missed * missed
+        }
+        return stage
+    }
+
+    private static func encode(
+        _ coordinates: UnsafePointer<Float>, stride: Int, norm: Double, _ metric: VectorMetric, _ book: CodeBook,
+        _ codes: UnsafeMutablePointer<Int8>, _ recordCodes: UnsafeMutablePointer<Int8>
+    ) -> cvk_coded_query {
+        let values = (0..<book.count).map { Double(coordinates[$0 * stride]) / norm }
+        let first = encodeStage(Array(values.prefix(book.leading)), into: codes)
+        let second = encodeStage(Array(values.dropFirst(book.leading)), into: recordCodes)
+        func stageTail(_ energy: Double, _ components: Int) -> Double {
+            !book.isRotated && components == book.dimension ? 0 : book.tail(energy)
+        }
+        var query = cvk_coded_query()
+        query.codes = UnsafePointer(codes)
+        query.record_codes = UnsafePointer(recordCodes)
+        query.offset = -128 * first.sum
+        query.record_offset = -128 * second.sum
+        let up = ChunkCodes.roundedUp
+        let firstMissed = first.residual.squareRoot()
+        query.scale = first.scale
+        query.residual = up(first.energy.squareRoot() + firstMissed)
+        query.tail = up(stageTail(first.energy, book.leading))
+        query.constant = up(firstMissed * (1 + book.drift) + book.margin)
+        let missed = (first.residual + second.residual).squareRoot()
+        query.record_scale = second.scale
+        query.record_residual = up((first.energy + second.energy).squareRoot() + missed)
+        query.record_tail = up(stageTail(first.energy + second.energy, book.count))
+        // The change of a bound is a difference of floats: rounded a few times more.
+        query.record_constant = Float((missed - firstMissed) * (1 + book.drift) + 0x1p-18).nextUp
+        query.weight = metric == .l2 ? Float(2 * norm) : 1
+        return query
+    }
+}
