@@ -152,10 +152,9 @@ import Testing
         #expect(expected.count == 1800)
         try store.close()
         // Without checkpoints the log would have two megabytes.
-        let sizes = try FileManager.default.contentsOfDirectory(atPath: folder.path("s")).filter {
-            $0.hasPrefix("log-")
-        }
-        .map { try Data(contentsOf: URL(fileURLWithPath: folder.path("s/" + $0))).count }
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path("s"))
+        let sizes = try names.filter { $0.hasPrefix("log-") }
+            .map { try Data(contentsOf: URL(fileURLWithPath: folder.path("s/" + $0))).count }
         #expect(sizes.reduce(0, +) < 1 << 20)
         let opened = try InMemoryVectorStore(at: folder.path("s"))
         #expect(try DurableStoreTests.sorted(opened) == expected)

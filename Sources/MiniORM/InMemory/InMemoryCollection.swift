@@ -108,7 +108,8 @@ final class InMemoryCollection: Sendable {
 extension InMemoryCollection {
     /// A change that the caller has checked.
     private enum Change: Sendable {
-        case upsert([VectorRecord], inverseNorms: [Double])
+        /// Without norms the vectors are checked and measured while they are copied.
+        case upsert([VectorRecord], inverseNorms: [Double]?)
         case delete([String])
     }
 
@@ -122,11 +123,12 @@ extension InMemoryCollection {
     /// All of the records, or none where one does not fit.
     func upsert(_ records: [VectorRecord]) throws(VectorStoreError) {
         guard !records.isEmpty else { return }
-        let change = Change.upsert(records, inverseNorms: try inverseNorms(records))
         guard log != nil else {
-            _ = try write([change]) { () throws(VectorStoreError) in 0 }
+            _ = try write([.upsert(records, inverseNorms: nil)]) { () throws(VectorStoreError) in 0 }
             return
         }
+        // What is in the log has to fit.
+        let change = Change.upsert(records, inverseNorms: try inverseNorms(records))
         _ = try run(Job(change: change, entry: try LogEntry.upsert(key: key, records).encoded()))
     }
 
@@ -135,14 +137,15 @@ extension InMemoryCollection {
         inverseNorms.reserveCapacity(records.count)
         for record in records {
             guard record.vector.count == description.dimension, let inverse = RowChunk.inverseNorm(of: record.vector)
-            else {
-                throw VectorStoreError(
-                    .invalidVector, "a vector has \(description.dimension) components, all of them finite",
-                    recordID: record.id)
-            }
+            else { throw invalid(record) }
             inverseNorms.append(inverse)
         }
         return inverseNorms
+    }
+
+    private func invalid(_ record: VectorRecord) -> VectorStoreError {
+        VectorStoreError(
+            .invalidVector, "a vector has \(description.dimension) components, all of them finite", recordID: record.id)
     }
 
     /// Deletes by id, and says how many there were.
@@ -169,8 +172,7 @@ extension InMemoryCollection {
         guard sequence > snapshot.sequence else { return }
         switch entry {
         case .upsert(_, let records):
-            let change = Change.upsert(records, inverseNorms: try inverseNorms(records))
-            _ = try write([change]) { () throws(VectorStoreError) in sequence }
+            _ = try write([.upsert(records, inverseNorms: nil)]) { () throws(VectorStoreError) in sequence }
         case .delete(_, let ids): _ = try write([.delete(ids)]) { () throws(VectorStoreError) in sequence }
         case .create, .drop: break
         }
@@ -221,7 +223,8 @@ extension InMemoryCollection {
     ) throws(VectorStoreError) -> [Int] {
         try checkIds(changes)
         var next = snapshot
-        // All memory first, then the log: nothing can fail after that.
+        // All memory first, then the log: nothing can fail after that but a vector that was not checked, of a change that
+        // no log has or that was read from one.
         let rows = changes.reduce(0) { count, change in
             if case .upsert(let records, _) = change { count + records.count } else { count }
         }
@@ -230,7 +233,10 @@ extension InMemoryCollection {
         var locations: [RowLocation] = []
         locations.reserveCapacity(rows)
         for case .upsert(let records, let inverseNorms) in changes {
-            append(records, inverseNorms, to: chunks, of: &next, &locations)
+            if let unfit = append(records, inverseNorms, to: chunks, of: &next, &locations) {
+                for position in chunks { next.parts[position].chunk.truncate(to: next.parts[position].count) }
+                throw invalid(unfit)
+            }
         }
         for position in chunks { next.parts[position].count = next.parts[position].chunk.count }
         next.liveCount += locations.count
@@ -261,25 +267,25 @@ extension InMemoryCollection {
         return counts
     }
 
-    /// Puts records into chunks that have room for them.
+    /// Puts records into chunks that have room for them; returns one whose vector does not fit.
     private func append(
-        _ records: [VectorRecord], _ inverseNorms: [Double], to chunks: [Int], of next: inout CollectionSnapshot,
+        _ records: [VectorRecord], _ inverseNorms: [Double]?, to chunks: [Int], of next: inout CollectionSnapshot,
         _ locations: inout [RowLocation]
-    ) {
-        var target = 0
-        for (record, inverse) in zip(records, inverseNorms) {
-            while target < chunks.count, next.parts[chunks[target]].chunk.room == 0 { target += 1 }
-            guard target < chunks.count else { return }
-            let position = chunks[target]
-            var id = record.id
-            id.makeContiguousUTF8()
-            let chunk = next.parts[position].chunk
-            guard chunk.append(id: id, vector: record.vector, payload: record.payload, inverseNorm: inverse) else {
-                return
+    ) -> VectorRecord? {
+        var start = 0
+        for position in chunks where start < records.count {
+            let (chunk, serial) = (next.parts[position].chunk, next.parts[position].serial)
+            let end = min(records.count, start + chunk.room)
+            for index in start..<end {
+                guard let inverse = chunk.append(records[index], inverseNorm: inverseNorms?[index]) else {
+                    return records[index]
+                }
+                locations.append(RowLocation(serial: serial, row: UInt32(chunk.count - 1)))
+                if inverse.isNaN { next.parts[position].hasExtremes = true }
             }
-            locations.append(RowLocation(serial: next.parts[position].serial, row: UInt32(chunk.count - 1)))
-            if inverse.isNaN { next.parts[position].hasExtremes = true }
+            start = end
         }
+        return nil
     }
 
     /// Makes a snapshot the one that readers get, at one moment with the ids.

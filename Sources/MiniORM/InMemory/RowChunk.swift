@@ -131,15 +131,34 @@ final class RowChunk: @unchecked Sendable {
 
     var room: Int { capacity - count }
 
-    /// Adds a row; false where the chunk is full or the vector is not of its dimension.
-    func append(id: String, vector: [Float], payload: [String: PayloadValue]?, inverseNorm: Double) -> Bool {
-        guard count < capacity, vector.count == dimension else { return false }
-        vector.withUnsafeBufferPointer { source in
-            if let base = source.baseAddress { (vectors + count * width).update(from: base, count: dimension) }
+    /// Adds a record's row and returns its inverse norm; `nil` where the chunk is full, or the vector is not of its
+    /// dimension or not finite.
+    ///
+    /// - Parameter inverseNorm: What ``inverseNorm(of:)`` says of the vector, where that is known. Otherwise it is
+    ///   measured where it now lies, so that memory is read once.
+    func append(_ record: VectorRecord, inverseNorm: Double? = nil) -> Double? {
+        guard count < capacity, record.vector.count == dimension else { return nil }
+        let row = vectors + count * width
+        record.vector.withUnsafeBufferPointer { source in
+            if let base = source.baseAddress { row.update(from: base, count: dimension) }
         }
-        initialize(count, id, payload, inverseNorm)
+        guard let inverse = inverseNorm ?? Self.inverseNorm(of: UnsafeBufferPointer(start: row, count: dimension))
+        else {
+            return nil
+        }
+        var id = record.id
+        id.makeContiguousUTF8()
+        initialize(count, id, record.payload, inverse)
         count += 1
-        return true
+        return inverse
+    }
+
+    /// Takes away the last rows, of which no reader knows.
+    func truncate(to rows: Int) {
+        guard stored == nil, mapping == nil, rows < count else { return }
+        (ids + rows).deinitialize(count: count - rows)
+        (payloads + rows).deinitialize(count: count - rows)
+        count = rows
     }
 
     /// Adds a row of another chunk; false where the chunk is full.
@@ -185,8 +204,11 @@ final class RowChunk: @unchecked Sendable {
 
 extension RowChunk {
     /// What ``inverseNorm(_:)`` holds for a vector; `nil` if a component is infinite or NaN.
-    static func inverseNorm(of vector: [Float]) -> Double? {
-        let squares = cvk_sum_of_squares(vector, vector.count)
+    static func inverseNorm(of vector: [Float]) -> Double? { vector.withUnsafeBufferPointer { inverseNorm(of: $0) } }
+
+    private static func inverseNorm(of vector: UnsafeBufferPointer<Float>) -> Double? {
+        guard let base = vector.baseAddress else { return 0 }
+        let squares = cvk_sum_of_squares(base, vector.count)
         guard squares.isFinite else { return nil }
         if squares == 0 { return 0 }
         let norm = squares.squareRoot()

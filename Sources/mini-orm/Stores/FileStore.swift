@@ -1,13 +1,5 @@
 internal import MiniORM
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#endif
-
 extension StoreScheme {
     /// The embedded store, kept in a directory; or in one file, where there is one that `save(to:)` has written.
     static let file = StoreScheme(

@@ -79,8 +79,8 @@ struct Checkpoint {
         for part in moment.snapshot.parts where part.count > 0 {
             let present = stored[part.serial]
             // A chunk that is damaged is not read, so that the damage does not get a checksum that is right.
-            let isKept = present.map {
-                Int($0.rows) == part.count && !(sparse.contains($0.file) && part.chunk.isIntact)
+            let isKept = present.map { present in
+                Int(present.rows) == part.count && !(sparse.contains(present.file) && part.chunk.isIntact)
             }
             let chunk: StoredChunk
             if let present, isKept == true {

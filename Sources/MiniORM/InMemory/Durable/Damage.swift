@@ -23,14 +23,15 @@ extension RowChunk {
 
     /// Whether all of it is what was written; reads it where nobody has.
     var isIntact: Bool {
-        stored.map { stored in StoredChunk.Section.allCases.allSatisfy { stored.isIntact($0) } } ?? true
+        guard let stored else { return true }
+        return StoredChunk.Section.allCases.allSatisfy { stored.isIntact($0) }
     }
 
     /// The error of a data file that is not what was written.
     static func damaged(_ file: UInt64) -> VectorStoreError {
         VectorStoreError(
             .corruptedStorage,
-            "data file \(file) of the directory is damaged; InMemoryVectorStore.recover(at:to:) saves what can be saved"
-        )
+            "data file \(file) of the directory is damaged; "
+                + "InMemoryVectorStore.recover(at:to:) saves what can be saved")
     }
 }

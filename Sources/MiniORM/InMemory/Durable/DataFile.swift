@@ -1,4 +1,4 @@
-/// The first page of a data file.
+/// The first bytes of a data file, for whoever finds it: what is in it is known to the manifest.
 enum DataFileHeader {
     private static let magic = Array("MiniRow\u{1A}".utf8)
     private static let version: UInt32 = 1
@@ -15,10 +15,6 @@ enum DataFileHeader {
             return writer.bytes
         }
         return bytes(bytes(0).withUnsafeBytes { Checksum.of($0) })
-    }
-
-    static func isRight(_ file: UnsafeRawBufferPointer, store: UInt64, number: UInt64) -> Bool {
-        file.starts(with: bytes(store: store, number: number))
     }
 }
 

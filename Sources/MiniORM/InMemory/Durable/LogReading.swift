@@ -58,12 +58,8 @@ struct LogReading {
         var offset = offset + 8
         while offset <= bytes.count - LogEntryHeader.length {
             // The magic number first, as a checksum for every 8 bytes takes its time.
-            if UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
-                == LogEntryHeader.magic,
-                entryHeader(at: offset) != nil
-            {
-                return offset
-            }
+            let word = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+            if word == LogEntryHeader.magic, entryHeader(at: offset) != nil { return offset }
             offset += 8
         }
         return nil

@@ -114,9 +114,7 @@ private struct StoreRecovery {
             if isIntact, !stored.isDamaged {
                 try store.upsert(UpsertRequest(collection: description.name, records: records))
             } else {
-                lose(
-                    live, "data-\(chunk.file): \(live) records of the collection \(description.name.quoted) are damaged"
-                )
+                lose(live, "data-\(chunk.file): \(live) records of \(description.name.quoted) are damaged")
             }
         }
     }

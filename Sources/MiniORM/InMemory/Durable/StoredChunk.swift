@@ -86,8 +86,8 @@ struct StoredLayout: Sendable {
         }
         guard let vectors = next(rows, rowWidth(dimension: dimension) * 4), let inverses = next(rows, 8),
             let roughInverses = next(rows, 4), let idOffsets = next(rows + 1, 8),
-            let ids = next(Int(exactly: chunk.idBytes)),
-            let names = next(Int(exactly: chunk.nameBytes)), let payloadOffsets = next(rows + 1, 8),
+            let ids = next(Int(exactly: chunk.idBytes)), let names = next(Int(exactly: chunk.nameBytes)),
+            let payloadOffsets = next(rows + 1, 8),
             let payloads = next(Int(exactly: chunk.payloadBytes))
         else { return nil }
         self.vectors = vectors

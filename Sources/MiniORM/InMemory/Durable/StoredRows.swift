@@ -21,9 +21,8 @@ final class StoredRows: Sendable {
 
     /// `nil` for a chunk that its file does not hold.
     init?(_ chunk: StoredChunk, _ mapping: MappedFile, dimension: Int) {
-        guard let layout = StoredLayout(chunk, dimension: dimension, fileLength: mapping.bytes.count) else {
-            return nil
-        }
+        let length = mapping.bytes.count
+        guard let layout = StoredLayout(chunk, dimension: dimension, fileLength: length) else { return nil }
         self.chunk = chunk
         self.layout = layout
         self.mapping = mapping
@@ -54,9 +53,9 @@ final class StoredRows: Sendable {
 
     /// Whether offsets rise and stay within their bytes.
     private func hasForm(_ section: StoredChunk.Section) -> Bool {
-        let (offsets, end) =
-            section == .identities
-            ? (layout.idOffsets, layout.ids.count) : (layout.payloadOffsets, layout.payloads.count)
+        let isOfIds = section == .identities
+        let offsets = isOfIds ? layout.idOffsets : layout.payloadOffsets
+        let end = isOfIds ? layout.ids.count : layout.payloads.count
         var last: UInt64 = 0
         for row in 0...Int(chunk.rows) {
             let offset = self.offset(offsets, row)

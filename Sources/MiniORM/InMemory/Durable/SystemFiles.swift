@@ -68,8 +68,16 @@ struct SystemFiles: FileLayer {
     func lock(_ path: String) throws(VectorStoreError) -> any Sendable {
         let file = try SystemFile(path, O_RDWR | O_CREAT)
         try file.lock()
-        return file
+        return SystemLock(file)
     }
+}
+
+/// A lock that is held.
+private final class SystemLock: Sendable {
+    private let file: SystemFile
+    init(_ file: SystemFile) { self.file = file }
+    // By name, and not by closing the file: a process that is being started has a copy of its descriptor for a moment.
+    deinit { file.unlock() }
 }
 
 /// An open descriptor.
@@ -144,6 +152,8 @@ private final class SystemFile: LayeredFile {
         if let failure { throw failure }
         return bytes
     }
+
+    func unlock() { _ = flock(descriptor, LOCK_UN) }
 
     /// Belongs to the open file, so that it ends with the process, however that ends, and keeps other stores of this
     /// process out too.
