@@ -77,8 +77,10 @@ import Testing
 
     @Test(arguments: Kind.allCases, VectorMetric.allCases)
     func answersAreThoseOfThePlainScan(kind: Kind, metric: VectorMetric) throws {
-        var shapes = [(1, 150), (3, 150), (16, 200), (100, 500), (385, 200)]
-        if kind == .clustered || kind == .isotropic { shapes += [(384, 400), (1024, 150)] }
+        var shapes = [(1, 150), (3, 150), (16, 200), (100, 400)]
+        if kind != .lowRank { shapes.append((385, 150)) }
+        // Axes of many dimensions take long to learn in a debug build.
+        if kind == .clustered { shapes.append(metric == .l2 ? (1024, 150) : (384, 300)) }
         for (dimension, rows) in shapes {
             var source = Source(kind, dimension, seed: UInt64(dimension))
             let collection = InMemoryCollection(
@@ -136,7 +138,7 @@ import Testing
     ) {
         let snapshot = collection.snapshot
         let (metric, dimension) = (collection.description.metric, source.dimension)
-        let vectors = (0..<18).map { $0 == 5 ? [Float](repeating: 0, count: dimension) : source.next() }
+        let vectors = (0..<18).map { _ in source.next() }
         let half = RowSelection(
             snapshot.parts.map { part in
                 var set = RowSet()
@@ -148,8 +150,9 @@ import Testing
             QueryOptions(topK: 7, filter: .field("n") == 3), QueryOptions(topK: 10, minScore: 0.5),
             QueryOptions(topK: 60), QueryOptions(topK: 10, minScore: -1),
         ].enumerated() {
-            // One query, some, and more than share a look at the rows; the sixth is zero.
-            let asked = Array(vectors.dropFirst(number % 4 == 1 ? number : 0).prefix([5, 1, 6, 18][number % 4]))
+            // One query, some, and more than share a look at the rows; once with zero among them.
+            var asked = Array(vectors.dropFirst(number % 4 == 1 ? number : 0).prefix([5, 1, 6, 18][number % 4]))
+            if number == 2 { asked[5] = [Float](repeating: 0, count: dimension) }
             let queries = PreparedQueries(asked, metric: metric, dimension: dimension)
             let selection = number % 3 == 2 ? half : .all
             let expected = search(1, codes: false).search(snapshot, queries, options, selection)
