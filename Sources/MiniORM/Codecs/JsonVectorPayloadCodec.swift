@@ -19,6 +19,10 @@
 /// Filters keep their meaning exactly, or throw ``VectorStoreError/Code/unsupportedFilter`` where stored text cannot
 /// answer them: what looks inside a nested value (`contains`, a path of several parts), an order other than between
 /// numbers or plain texts, equality with an array or object that holds a number (1 equals 1.0, their texts differ).
+///
+/// Equality with a rich value is equality of stored text, and this codec writes one text for a value. Another writer may
+/// have several: Python writes the same moment with any offset from UTC, and 1.1 as `1.10` too. Such a record is read,
+/// but found by a filter only once it has been written by this codec.
 public struct JsonVectorPayloadCodec: VectorPayloadCodec {
     /// A registered enumeration: its name in stored text, and its raw value by what was stored.
     private struct Enumeration: Sendable {

@@ -27,7 +27,8 @@ internal import Synchronization
 /// nothing.
 ///
 /// Memory: `4 * dimension` bytes a record, rounded up to 64, about 100 more for id and bookkeeping, and the payload; for
-/// codes, once there are queries, about a quarter of the vectors; for indexes that nobody asked for, at most a 32nd of the vectors (32 bytes a record where that is more, 1 MB in all).
+/// codes, once there are queries, about a quarter of the vectors; for indexes that nobody asked for, at most a 32nd of
+/// the vectors (32 bytes a record where that is more, 1 MB in all).
 /// Records that are replaced or deleted give theirs back when they are an eighth of a chunk.
 public final class InMemoryVectorStore: VectorStorePort {
     let catalogue: Catalogue
