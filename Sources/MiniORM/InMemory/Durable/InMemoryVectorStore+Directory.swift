@@ -3,7 +3,7 @@ extension InMemoryVectorStore {
     ///
     /// ```swift
     /// let store = try InMemoryVectorStore(at: "words")
-    /// let words = try AsyncVectorRepository(store, "words", dimension: 384)
+    /// let words = try await AsyncVectorRepository(store, "words", dimension: 384)
     /// ```
     ///
     /// Every upsert, delete, creation and drop that has returned is there when the directory is opened again, after the
