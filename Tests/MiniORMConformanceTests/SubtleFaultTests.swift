@@ -319,7 +319,7 @@ import Darwin
                     var part = request
                     part.records = Array(request.records[start..<min(start + size, request.records.count)])
                     try base.upsert(part)
-                    usleep(2000)
+                    usleep(30_000)
                 }
             }
         }
