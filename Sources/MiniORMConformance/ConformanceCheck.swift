@@ -2,6 +2,10 @@ import MiniORM
 import Synchronization
 
 /// One behaviour that every store must show: a value, free of any test framework.
+///
+/// A store may refuse a filter with `unsupportedFilter` if an operator in it is not among its `pushedDownOperators`; a
+/// ``ConformanceReport`` tells how many of a check's filters were refused. The checks ask for 600 answers to a query at the
+/// most, but for a store's `maximumTopK`, which should be no smaller.
 public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible {
     /// What the store has to do, in a few words. Unique among ``all``.
     public let name: String
