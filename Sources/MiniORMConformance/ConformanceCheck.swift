@@ -65,7 +65,7 @@ public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible 
     /// Every check, in the contract's order.
     public static let all: [ConformanceCheck] =
         collections + names + upserts + queries + fetching + readingWhileDeleting + deleting + vectors + dimensions
-        + scores + ids + payloads + filters
+        + scores + ids + payloads + filters + operators
         + randomOperations + barePort + errors + concurrency
 
     /// What came of a check.

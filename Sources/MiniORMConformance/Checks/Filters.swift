@@ -165,55 +165,6 @@ extension ConformanceCheck {
                     "seed 42: of \(filter) an operator is pushed down that pushedDownOperators does not have")
             }
         },
-        ConformanceCheck(
-            "the operators that are declared are pushed down", clause: "5, explain; capability pushedDownOperators",
-            needs: [.filters, .explaining], through: [.async],
-            hint: "of an operator in pushedDownOperators the engine evaluates a simple case at least"
-        ) { kit in
-            let repository = try await kit.open()
-            // A store may index a field only once it is used, and where there is something to gain.
-            try await repository.upsert(
-                (0..<2500).map { kit.record($0, [1, Float($0), 1], ["n": .int(Int64($0 % 40)), "t": ["a", "b"]]) })
-            for (filter, operation) in onePerOperator where kit.capabilities.pushedDownOperators.contains(operation) {
-                for _ in 0..<3 { _ = try await repository.count(matching: filter) }
-                let plan = try await repository.explain(filter)
-                try expect(
-                    plan.pushedDown?.operators.contains(operation) ?? false,
-                    "pushedDownOperators has the operator of \(filter), and explain has nothing of it pushed down")
-            }
-        },
-        ConformanceCheck(
-            "delete by filter means what every operator means", clause: "2 delete(matching:); 5", needs: [.filters],
-            hint: "never with a wider filter than the one asked for: finish it before deleting"
-        ) { kit in
-            let repository = try await kit.open()
-            let payloads: [[String: PayloadValue]?] =
-                (0..<10).map { ["n": .int($0), "t": $0 % 2 == 0 ? ["a", "b"] : ["b"]] } + [
-                    nil, [:], ["n": nil, "t": nil], ["n": 2.0, "t": "a"], ["n": "2", "t": [["a"]]], ["n": true],
-                ]
-            let records = payloads.enumerated().map { kit.record($0, [1, Float($0), 1], $1) }
-            let nested: [VectorFilter] = [
-                .field("n") > 1.5 && .field("t").contains("a") || .field("n") == nil, !(.field("n") <= 7),
-                .field("n") >= "", .field("n").notIn([2, "2", nil]), .field("t") != ["b"], .contains("t", ["a"]),
-            ]
-            for filter in onePerOperator.map(\.0) + nested {
-                try await repository.upsert(records)
-                let gone = try await kit.unlessRefused(filter) { try await repository.delete(matching: filter) }
-                guard let gone else { continue }
-                try expectEqual(gone, payloads.count { filter.matches($0) }, "records deleted by \(filter)")
-                try expectIDs(
-                    try await repository.fetch().map(\.id),
-                    payloads.indices.filter { !filter.matches(payloads[$0]) }.map(kit.id), "left by \(filter)")
-            }
-        },
-    ]
-
-    /// A filter for each operator, on an integer `n` and an array of texts `t`.
-    private static let onePerOperator: [(VectorFilter, FilterOperators)] = [
-        (.field("n") == 2, .equal), (.field("n") != 2, .notEqual), (.field("n") < 5, .order),
-        (.field("n").in([2, 3]), .isIn), (.contains("t", "a"), .contains), (.exists("n"), .exists),
-        (.and([.field("n") == 2, .field("n") < 5]), .and), (.or([.field("n") == 2, .field("n") == 3]), .or),
-        (.not(.field("n") == 2), .not),
     ]
 
     private static func filterCheck(
