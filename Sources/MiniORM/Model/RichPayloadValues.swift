@@ -59,7 +59,7 @@ extension PayloadValue {
     public static func tuple(_ values: [PayloadValue]) -> PayloadValue { .rich(.tuple(values)) }
 
     /// A case of an enumeration with text for raw values. One of a private or local type has to be registered by a name
-    /// to be stored: ``JsonVectorPayloadCodec/registering(_:as:)``.
+    /// with ``JsonVectorPayloadCodec`` to be stored.
     public static func enumeration<E: RawRepresentable>(_ value: E) -> PayloadValue where E.RawValue == String {
         .rich(.enumeration(type: typeName(of: E.self), rawValue: .string(value.rawValue)))
     }
