@@ -1,6 +1,11 @@
 import MiniORM
+import Synchronization
 
 /// One behaviour that every store must show: a value, free of any test framework.
+///
+/// A store may refuse a filter with `unsupportedFilter` if an operator in it is not among its `pushedDownOperators`; a
+/// ``ConformanceReport`` tells how many of a check's filters were refused. The checks ask for 600 answers to a query at the
+/// most, but for a store's `maximumTopK`, which should be no smaller.
 public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible {
     /// What the store has to do, in a few words. Unique among ``all``.
     public let name: String
@@ -39,6 +44,7 @@ public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible 
             Self(description: "operation \(name)") { $0.nativeOperations.contains(operation) }
         }
         static let describing = operation(.describeCollection, "describeCollection")
+        static let explaining = operation(.explain, "explain")
         static let listing = operation(.listCollections, "listCollections")
         static let dropping = operation(.dropCollection, "dropCollection")
     }
@@ -58,7 +64,8 @@ public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible 
 
     /// Every check, in the contract's order.
     public static let all: [ConformanceCheck] =
-        collections + names + upserts + queries + fetching + deleting + vectors + scores + ids + payloads + filters
+        collections + names + upserts + queries + fetching + readingWhileDeleting + deleting + vectors + dimensions
+        + scores + ids + payloads + filters + operators
         + randomOperations + barePort + errors + concurrency
 
     /// What came of a check.
@@ -72,34 +79,55 @@ public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible 
     }
 
     /// Runs the check, on a store of its own.
-    public func run(_ harness: some ConformanceHarness) async -> Outcome {
+    public func run(_ harness: some ConformanceHarness) async -> Outcome { await runCounting(harness).outcome }
+
+    /// Runs the check, and counts the filters that the store was asked for.
+    func runCounting(_ harness: some ConformanceHarness) async -> (outcome: Outcome, filters: FilterUse) {
         do {
             let store = try await harness.makeStore()
-            var outcome = Outcome.passed
+            var result = (outcome: Outcome.passed, filters: FilterUse())
             if let unmet = requirements.first(where: { !$0.isMet(store.capabilities) }) {
-                outcome = .skipped("the store does not declare \(unmet)")
+                result.outcome = .skipped("the store does not declare \(unmet)")
             } else {
-                outcome = await run(on: store, harness)
+                result = await run(on: store, harness)
             }
             try await harness.cleanUp(store)
-            return outcome
+            return result
         } catch {
-            return .failed(failure("the harness failed: \(error)", face: nil))
+            return (.failed(failure("the harness failed: \(error)", face: nil)), FilterUse())
         }
     }
 
-    private func run(on store: ConformanceStore, _ harness: some ConformanceHarness) async -> Outcome {
+    private func run(
+        on store: ConformanceStore, _ harness: some ConformanceHarness
+    ) async -> (outcome: Outcome, filters: FilterUse) {
+        var filters = FilterUse()
         for face in faces {
             let context = CheckContext(harness: harness, store: store, check: name, face: face)
-            var outcome = Outcome.passed
-            do { try await body(context) } catch let skip as CheckSkipped {
-                outcome = .skipped(skip.why)
-            } catch {
-                outcome = .failed(failure("\(error)", face: face))
-            }
+            let outcome = await outcome(context)
             let cleaning = await context.dropCollections()
-            if case .passed = outcome {} else { return outcome }
-            if let cleaning { return .failed(failure("cleaning up: \(cleaning)", face: face)) }
+            context.filterUse.withLock {
+                filters.asked += $0.asked
+                filters.refused += $0.refused
+            }
+            if case .passed = outcome {} else { return (outcome, filters) }
+            if let cleaning { return (.failed(failure("cleaning up: \(cleaning)", face: face)), filters) }
+        }
+        if filters.asked > 0, filters.refused == filters.asked {
+            return (.skipped("the store refuses every filter of the check"), filters)
+        }
+        return (.passed, filters)
+    }
+
+    private func outcome(_ context: CheckContext) async -> Outcome {
+        do { try await body(context) } catch let skip as CheckSkipped {
+            return .skipped(skip.why)
+        } catch let error as VectorStoreError
+            where error.code == .unsupportedFilter && context.capabilities.pushedDownOperators != .all
+        {
+            return .skipped("the store refuses a filter that the check needs: \(error)")
+        } catch {
+            return .failed(failure("\(error)", face: context.face))
         }
         return .passed
     }

@@ -59,6 +59,32 @@ public protocol ConformanceHarness: Sendable {
 
     /// Passwords, keys and tokens that the store was made with. They must not show in any description.
     var secrets: [String] { get }
+
+    /// A store like the others, with the same ``secrets``, at an address where nobody answers, so that the kit sees the
+    /// error of a connection that fails; within seconds, so without many retries. `nil` where there is no such thing.
+    func makeUnreachableStore() async throws -> ConformanceStore?
+
+    /// Puts a collection of this name into what is underneath the store, by other means than this library; `nil` where
+    /// the harness cannot. The kit tries to overwrite and to drop it, which has to fail.
+    func plantForeignCollection(_ name: String, beside store: ConformanceStore) async throws -> ForeignCollection?
+}
+
+/// A collection that this library did not create.
+public struct ForeignCollection: Sendable {
+    let isThere: @Sendable () async throws -> Bool
+    let remove: @Sendable () async throws -> Void
+
+    /// A collection.
+    ///
+    /// - Parameters:
+    ///   - isThere: Whether it is there still, with what was in it.
+    ///   - remove: Removes it, if it is there.
+    public init(
+        isThere: @escaping @Sendable () async throws -> Bool, remove: @escaping @Sendable () async throws -> Void
+    ) {
+        self.isThere = isThere
+        self.remove = remove
+    }
 }
 
 extension ConformanceHarness {
@@ -72,4 +98,10 @@ extension ConformanceHarness {
     public var minimumRecall: Double { 0.95 }
     /// None.
     public var secrets: [String] { [] }
+    /// None.
+    public func makeUnreachableStore() async throws -> ConformanceStore? { nil }
+    /// None.
+    public func plantForeignCollection(
+        _ name: String, beside store: ConformanceStore
+    ) async throws -> ForeignCollection? { nil }
 }

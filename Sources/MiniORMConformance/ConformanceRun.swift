@@ -31,8 +31,9 @@ public struct ConformanceRun<Harness: ConformanceHarness>: Sendable {
         for check in checks where !Task.isCancelled {
             let clock = ContinuousClock()
             let start = clock.now
-            let outcome = await check.run(harness)
-            let report = ConformanceReport(check: check, outcome: outcome, duration: clock.now - start)
+            let (outcome, filters) = await check.runCounting(harness)
+            let report = ConformanceReport(
+                check: check, outcome: outcome, duration: clock.now - start, note: filters.note)
             reports.append(report)
             await progress(report)
         }
@@ -48,6 +49,8 @@ public struct ConformanceReport: Sendable, CustomStringConvertible {
     public let outcome: ConformanceCheck.Outcome
     /// How long it took.
     public let duration: Duration
+    /// What the outcome does not tell: how many of the check's filters the store refused, if any.
+    public let note: String?
 
     /// Whether the store did something else than it should.
     public var hasFailed: Bool { if case .failed = outcome { true } else { false } }
@@ -55,7 +58,7 @@ public struct ConformanceReport: Sendable, CustomStringConvertible {
     /// A line; three more for a failure.
     public var description: String {
         switch outcome {
-        case .passed: "passed   \(check)"
+        case .passed: "passed   \(check)\(note.map { " (\($0))" } ?? "")"
         case .skipped(let why): "skipped  \(check): \(why)"
         case .failed(let failure): "FAILED   \(failure)"
         }

@@ -48,6 +48,35 @@ import Testing
         }
     }
 
+    /// Long vectors, for which one sum runs over thousands of components.
+    @Test(arguments: fast, [cvk_measure_dot.rawValue, cvk_measure_squared_l2.rawValue])
+    func longVectorsHaveThePortableOnesBits(kernel: UInt32, measure: UInt32) {
+        var state: UInt64 = 7
+        for dimension in [1536, 3072, 4095, 65_536] {
+            let width = (dimension + 15) / 16 * 16
+            func padded(_ count: Int) -> [Float] {
+                (0..<count).flatMap { _ in
+                    Self.random(dimension, &state) + [Float](repeating: 0, count: width - dimension)
+                }
+            }
+            let (queries, rows) = (padded(3), padded(7))
+            var expected = [Float](repeating: -1, count: 21)
+            var found = expected
+            let measure = cvk_measure(rawValue: measure)
+            cvk_measure_rows(cvk_kernel_portable, measure, queries, 3, rows, 7, width, &expected, 7)
+            cvk_measure_rows(cvk_kernel(rawValue: kernel), measure, queries, 3, rows, 7, width, &found, 7)
+            #expect(expected.map(\.bitPattern) == found.map(\.bitPattern))
+            for (index, found) in found.enumerated() {
+                let query = Array(queries[index / 7 * width..<(index / 7 + 1) * width])
+                let row = Array(rows[index % 7 * width..<(index % 7 + 1) * width])
+                let isDot = measure == cvk_measure_dot
+                let exact = isDot ? cvk_dot_double(query, row, width) : cvk_squared_l2_double(query, row, width)
+                let norms = cvk_sum_of_squares(query, width) * cvk_sum_of_squares(row, width)
+                #expect((Double(found) - exact).magnitude <= 1e-4 * (isDot ? norms.squareRoot() : exact))
+            }
+        }
+    }
+
     @Test func thePortableKernelMeasures() {
         let query: [Float] = [1, 2, 3] + [Float](repeating: 0, count: 13)
         let row: [Float] = [4, -5, 6] + [Float](repeating: 0, count: 13)

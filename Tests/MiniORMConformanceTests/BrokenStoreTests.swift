@@ -237,14 +237,6 @@ import Darwin
 /// A number that an integer of 64 bits holds a thousand times.
 private func clamping(_ value: Float) -> Float { max(-1e9, min(1e9, value)) }
 
-extension UpsertRequest {
-    fileprivate func mapping(_ change: (inout VectorRecord) -> Void) -> UpsertRequest {
-        var request = self
-        for index in request.records.indices { change(&request.records[index]) }
-        return request
-    }
-}
-
 /// A store that lists nothing.
 private struct ListingNothing: VectorStorePort {
     let base = BrokenStore { _ in }

@@ -5,7 +5,17 @@ import Testing
 /// A new store for each check.
 struct Harness: ConformanceHarness {
     let make: @Sendable () -> ConformanceStore
+    var reopening: @Sendable (ConformanceStore) throws -> ConformanceStore? = { _ in nil }
+    var unreachable: ConformanceStore?
+    var secrets: [String] = []
+    var planting: @Sendable (String, ConformanceStore) throws -> ForeignCollection? = { _, _ in nil }
+
     func makeStore() -> ConformanceStore { make() }
+    func reopen(_ store: ConformanceStore) throws -> ConformanceStore? { try reopening(store) }
+    func makeUnreachableStore() -> ConformanceStore? { unreachable }
+    func plantForeignCollection(_ name: String, beside store: ConformanceStore) throws -> ForeignCollection? {
+        try planting(name, store)
+    }
 }
 
 /// The embedded store passes every check, and so does what is built on its five required calls.

@@ -5,6 +5,8 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import MiniORM
+
 /// The contract's section 6: nothing blocks a thread of the cooperative pool, and a task can be cancelled.
 @Suite struct BridgeTests {
     /// A store that blocks its thread until it is let go.
@@ -95,6 +97,77 @@ import Testing
         #expect(await running.result.failureCode == .cancelled)
         // The next call on the same thread is not.
         #expect(try await repository.delete(["a"]) == 0)
+    }
+
+    /// A store of the caller's over one that suspends: it knows nothing of cancellation.
+    struct SyncWrapper: VectorStorePort {
+        let base: BlockingVectorStore
+        let name = "wrapper"
+        let capabilities = StoreCapabilities()
+
+        func createCollection(_ request: CreateCollectionRequest) throws(VectorStoreError) {
+            try base.createCollection(request)
+        }
+        func upsert(_ request: UpsertRequest) throws(VectorStoreError) { try base.upsert(request) }
+        func query(_ request: QueryRequest) throws(VectorStoreError) -> [VectorSearchResult] { try base.query(request) }
+        func fetch(_ request: FetchRequest) throws(VectorStoreError) -> [VectorRecord] { try base.fetch(request) }
+        func delete(_ request: DeleteRequest) throws(VectorStoreError) -> Int { try base.delete(request) }
+    }
+
+    /// A store that suspends until its task is cancelled, for ten seconds at the most.
+    struct PatientStore: AsyncVectorStorePort {
+        let name = "patient"
+        let capabilities = StoreCapabilities()
+        let entered = DispatchSemaphore(value: 0)
+
+        func createCollection(_ request: CreateCollectionRequest) async {}
+        func upsert(_ request: UpsertRequest) async {}
+        func query(_ request: QueryRequest) async throws(VectorStoreError) -> [VectorSearchResult] {
+            entered.signal()
+            do { try await Task.sleep(for: .seconds(10)) } catch { throw VectorStoreError(.cancelled, "told") }
+            return []
+        }
+        func fetch(_ request: FetchRequest) async -> [VectorRecord] { [] }
+        func delete(_ request: DeleteRequest) async -> Int { Task.isCancelled ? 1 : 0 }
+    }
+
+    @Test func cancellationGoesThroughTwoBridges() async throws {
+        let store = PatientStore()
+        let repository = try await AsyncVectorRepository(
+            OffloadedVectorStore(SyncWrapper(base: BlockingVectorStore(store)), threads: 1), "c", dimension: 1)
+        let running = Task { try await repository.query([1]) }
+        while store.entered.wait(timeout: .now()) == .timedOut { await Task.yield() }
+        running.cancel()
+        #expect(await running.result.failureCode == .cancelled)
+        // The next call on the same thread is not.
+        #expect(try await repository.delete(["a"]) == 0)
+    }
+
+    @Test func callsThatAreCancelledLeaveTheLine() async throws {
+        let threads = BlockingThreads(count: 1, maximumWaiting: 10)
+        let (entered, gate) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let running = Task {
+            try await threads.run {
+                entered.signal()
+                gate.wait()
+            }
+        }
+        while entered.wait(timeout: .now()) == .timedOut { await Task.yield() }
+        let first = Task { try await threads.run { 1 } }
+        while threads.lengthOfLine < 1 { await Task.yield() }
+        for _ in 0..<500 {
+            let length = threads.lengthOfLine
+            let task = Task { try await threads.run { 2 } }
+            while threads.lengthOfLine == length { await Task.yield() }
+            task.cancel()
+            #expect(await task.result.failureCode == .cancelled)
+        }
+        #expect(threads.lengthOfLine < 100)
+        // Those that were not cancelled are still in it.
+        gate.signal()
+        try await running.value
+        #expect(try await first.value == 1)
+        #expect(try await threads.run { 3 } == 3)
     }
 
     @Test func theLineIsBounded() async throws {

@@ -88,6 +88,36 @@ import Testing
         #expect(matched > 1000)
     }
 
+    /// Python's naive datetimes are read as UTC, so equality finds them, and only them.
+    @Test func equalityFindsNaiveDates() throws {
+        func naive(_ text: String) -> String { #"{"__miniorm_codec__":"datetime","value":"\#(text)"}"# }
+        let noon = PayloadValue.date(Date(timeIntervalSinceReferenceDate: 43_200.5))
+        let later = PayloadValue.date(Date(timeIntervalSinceReferenceDate: 43_201))
+        let payloads: [[String: PayloadValue]] = [
+            ["k": .string(prefix + naive("2001-01-01T12:00:00.500000"))], try codec.encode(["k": noon]),
+            ["k": .string(prefix + naive("2001-01-01T12:00:01"))], ["k": "2001-01-01T12:00:00.500000"], [:],
+            [
+                "k": .string(
+                    prefix + #"{"__miniorm_codec__":"tuple","items":[\#(naive("2001-01-01T12:00:01")),"a"]}"#)
+            ],
+            try codec.encode(["k": .tuple([later, "a"])]),
+        ]
+        let filters: [VectorFilter] = [
+            .field("k") == noon, .field("k") != noon, .field("k").in([noon, "x"]), .field("k").notIn([noon]),
+            .field("k").in([noon, later]), !(.field("k") == later), .field("k") == .tuple([later, "a"]),
+            .field("k") != .tuple([later, "a"]), .field("k") == nil, .field("k") == .tuple([noon, "a"]),
+        ]
+        for filter in filters {
+            for payload in payloads {
+                let expected = try filter.matches(codec.decode(payload))
+                #expect(try codec.encode(filter).matches(payload) == expected, "\(filter) \(payload)")
+            }
+        }
+        // Written again it is aware.
+        let again = try codec.encode(codec.decode(payloads[0]))
+        #expect(again == payloads[1])
+    }
+
     /// Every operand against every value, one comparison at a time, so that near misses are met for certain.
     @Test func everyPairComparesTheSame() throws {
         let values = Self.scalars + Self.rich

@@ -6,19 +6,22 @@ import Foundation
 
 /// ISO 8601 text of points in time, days and times of day, as Python's `isoformat` writes and `fromisoformat` reads it.
 enum ISO8601Text {
+    /// The offset of an aware date in UTC, and of a naive one, which has none.
+    static let utc = "+00:00", naive = ""
+
     /// The point in time in UTC, `2026-11-23T13:45:00.500000+00:00`; `nil` outside the years 1 to 9999.
     ///
-    /// Six digits of a second, none where they are zero, more where the date would not read back to the same one.
-    static func text(_ date: Date) -> String? {
+    /// Rounded to microseconds, which is all that Python's `fromisoformat` takes: six digits, none where they are zero.
+    /// The text of a date that was read from such a text is the same again.
+    static func text(_ date: Date, offset: String = utc) -> String? {
         let interval = date.timeIntervalSinceReferenceDate
         guard interval.magnitude < 1e12 else { return nil }
-        let (seconds, fraction) = floor(interval)
+        let (seconds, microseconds) = rounded(floor(interval))
         let days = seconds.dividedDown(by: 86_400)
         guard let day = calendarDate(days + referenceDay) else { return nil }
         let second = seconds - days * 86_400
-        let digits =
-            fraction.isEmpty ? "" : "." + fraction + String(repeating: "0", count: max(0, 6 - fraction.utf8.count))
-        return "\(day)T\(padded(second / 3600)):\(padded(second / 60 % 60)):\(padded(second % 60))\(digits)+00:00"
+        let digits = microseconds == 0 ? "" : "." + padded(microseconds, to: 6)
+        return "\(day)T\(padded(second / 3600)):\(padded(second / 60 % 60)):\(padded(second % 60))\(digits)\(offset)"
     }
 
     /// The point in time of a text; without an offset, in UTC.
@@ -63,6 +66,14 @@ extension ISO8601Text {
         let seconds = Int(whole) ?? 0
         guard interval < 0 else { return (seconds, fraction) }
         return fraction.isEmpty ? (-seconds, "") : (-seconds - 1, complement(fraction))
+    }
+
+    /// To the nearest microsecond, halves up.
+    private static func rounded(_ time: (seconds: Int, fraction: String)) -> (seconds: Int, microseconds: Int) {
+        let digits = Array(time.fraction.utf8.prefix(7)) + [UInt8](repeating: UInt8(ascii: "0"), count: 7)
+        let number = digits.prefix(7).reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+        let microseconds = (number + 5) / 10
+        return microseconds == 1_000_000 ? (time.seconds + 1, 0) : (time.seconds, microseconds)
     }
 
     private static func interval(seconds: Int, fraction: String) -> Double? {

@@ -9,13 +9,13 @@ extension JsonVectorPayloadCodec {
         case .compare(let path, let comparison, let operand):
             try check(path)
             return switch comparison {
-            case .equal, .notEqual: .compare(path, comparison, try storedOperand(operand, path))
+            case .equal, .notEqual: try equality(path, comparison, operand)
             case .less, .lessOrEqual, .greater, .greaterOrEqual: try order(path, comparison, operand)
             }
         case .isIn(let path, let operands):
             try check(path)
             var stored: [PayloadValue] = []
-            for operand in operands { stored.append(try storedOperand(operand, path)) }
+            for operand in operands { stored += try storedOperands(operand, path) }
             return .isIn(path, stored)
         case .contains(let path, _):
             throw unsupported(path, "contains would have to look inside the text")
@@ -38,12 +38,20 @@ extension JsonVectorPayloadCodec {
         guard path.parts.count == 1 else { throw unsupported(path, "a path would have to look inside the text") }
     }
 
-    /// The stored form of an operand of an equality, which has one text for all values that equal it.
-    private func storedOperand(_ operand: PayloadValue, _ path: FieldPath) throws(VectorStoreError) -> PayloadValue {
+    private func equality(
+        _ path: FieldPath, _ comparison: VectorFilter.Comparison, _ operand: PayloadValue
+    ) throws(VectorStoreError) -> VectorFilter {
+        let stored = try storedOperands(operand, path)
+        if stored.count == 1 { return .compare(path, comparison, stored[0]) }
+        return comparison == .equal ? .isIn(path, stored) : .not(.isIn(path, stored))
+    }
+
+    /// The stored forms of an operand of an equality, which all values that equal it share.
+    private func storedOperands(_ operand: PayloadValue, _ path: FieldPath) throws(VectorStoreError) -> [PayloadValue] {
         guard operand.hasOneText(inRich: false) else {
             throw unsupported(path, "it holds a number, and equal numbers (1 and 1.0) have different texts")
         }
-        do { return try stored(operand, .unsupportedFilter) } catch { throw unsupported(path, error.message) }
+        do { return try storedForms(operand, .unsupportedFilter) } catch { throw unsupported(path, error.message) }
     }
 
     /// An order between numbers, which are stored as they are, or texts.

@@ -20,9 +20,17 @@
 /// answer them: what looks inside a nested value (`contains`, a path of several parts), an order other than between
 /// numbers or plain texts, equality with an array or object that holds a number (1 equals 1.0, their texts differ).
 ///
+/// A date is kept to the microsecond, which is Python's resolution: it comes back rounded to the nearest one, and dates
+/// that round to the same one are equal in a filter.
+///
 /// Equality with a rich value is equality of stored text, and this codec writes one text for a value. Another writer may
-/// have several: Python writes the same moment with any offset from UTC, and 1.1 as `1.10` too. Such a record is read,
-/// but found by a filter only once it has been written by this codec.
+/// have several. Python's naive datetimes are read as UTC, equality finds them too, and a record with one that this
+/// codec writes again holds an aware one. But Python writes the same moment with any offset from UTC, 1.1 as `1.10`
+/// too, and may mix naive and aware dates in one value: such a record is read, and found by a filter only once it has
+/// been written by this codec.
+///
+/// A malformed tagged text fails the call that reads it, with ``VectorStoreError/Code/payloadDecoding`` that names
+/// record and key; reading a sequence of records goes on past it.
 public struct JsonVectorPayloadCodec: VectorPayloadCodec {
     /// A registered enumeration: its name in stored text, and its raw value by what was stored.
     private struct Enumeration: Sendable {
@@ -42,7 +50,9 @@ public struct JsonVectorPayloadCodec: VectorPayloadCodec {
     /// - Parameters:
     ///   - type: The enumeration. A stored value that is no raw value is looked for among the names of the cases, if
     ///     the type is `CaseIterable`; failing that, it stays as it is.
-    ///   - name: Its name in stored text, `module:QualifiedName` for one that Python has too; without one, Swift's.
+    ///   - name: Its name in stored text, `module:QualifiedName` for one that Python has too; without one, Swift's. A
+    ///     private or local type needs one: Swift's changes with every start of the program, and is refused with
+    ///     ``VectorStoreError/Code/unsupportedPayload`` or, in a filter, ``VectorStoreError/Code/unsupportedFilter``.
     public func registering<E: RawRepresentable & Sendable>(_ type: E.Type, as name: String? = nil) -> Self
     where E.RawValue == String {
         registering(E.self, as: name) {
@@ -124,7 +134,14 @@ public struct JsonVectorPayloadCodec: VectorPayloadCodec {
                 throw VectorStoreError(
                     code, "\(type.quoted) is the stored name of a registered enumeration: use PayloadValue.enumeration")
             }
-            return .rich(.enumeration(type: known?.storedName ?? type, rawValue: try named(rawValue, code)))
+            let name = known?.storedName ?? type
+            guard !PayloadValue.isOfThisProcess(typeName: name) else {
+                throw VectorStoreError(
+                    code,
+                    "Swift's name of a private or local enumeration changes with every start of the program: give it one "
+                        + "with JsonVectorPayloadCodec.registering(_:as:)")
+            }
+            return .rich(.enumeration(type: name, rawValue: try named(rawValue, code)))
         case .rich(let rich):
             if let problem = rich.formProblem { throw VectorStoreError(code, problem) }
             return value
@@ -139,14 +156,27 @@ public struct JsonVectorPayloadCodec: VectorPayloadCodec {
             guard text.utf8.starts(with: PayloadTag.prefix.utf8) else { return value }
             return .string(PayloadTag.prefix + PayloadTag.object("str", ["value": value]).json(asASCII: true))
         case .array, .object, .rich:
-            return .string(PayloadTag.prefix + (try named(value, code)).tagged.json(asASCII: true))
+            return .string(PayloadTag.prefix + (try named(value, code)).tagged().json(asASCII: true))
+        }
+    }
+
+    /// Every stored form that this codec or Python's naive datetimes give a value; this codec's own first.
+    func storedForms(
+        _ value: PayloadValue, _ code: VectorStoreError.Code
+    ) throws(VectorStoreError) -> [PayloadValue] {
+        let form = try stored(value, code)
+        switch value {
+        case .null, .bool, .int, .double, .string: return [form]
+        case .array, .object, .rich:
+            let naive = try named(value, code).tagged(offset: ISO8601Text.naive).json(asASCII: true)
+            return form == .string(PayloadTag.prefix + naive) ? [form] : [form, .string(PayloadTag.prefix + naive)]
         }
     }
 
     /// The stored form of a payload.
     ///
     /// Throws ``VectorStoreError/Code/unsupportedPayload`` for a date outside the years 1 to 9999, text that is no day
-    /// or time of day, and a number that is not finite.
+    /// or time of day, a number that is not finite, and a private or local enumeration without a registered name.
     public func encode(_ payload: [String: PayloadValue]) throws(VectorStoreError) -> [String: PayloadValue] {
         var encoded: [String: PayloadValue] = [:]
         for (key, value) in payload {

@@ -20,33 +20,38 @@ enum PayloadTag {
 
 extension PayloadValue {
     /// The value in JSON's kinds alone: rich ones as tagged objects, and objects too, so that none can be mistaken.
-    var tagged: PayloadValue {
+    ///
+    /// - Parameter offset: What follows the time of a date.
+    func tagged(offset: String = ISO8601Text.utc) -> PayloadValue {
         switch self {
         case .null, .bool, .int, .double, .string: return self
-        case .array(let values): return .array(values.map(\.tagged))
-        case .object(let members): return PayloadTag.object("dict", ["items": .object(members.mapValues(\.tagged))])
-        case .rich(let value): return value.tagged
+        case .array(let values): return .array(values.map { $0.tagged(offset: offset) })
+        case .object(let members):
+            return PayloadTag.object("dict", ["items": .object(members.mapValues { $0.tagged(offset: offset) })])
+        case .rich(let value): return value.tagged(offset: offset)
         }
     }
 }
 
 extension RichPayloadValue {
     /// The tagged object. Of a value that has no form (see ``formProblem``), one that does not read back.
-    var tagged: PayloadValue {
+    func tagged(offset: String = ISO8601Text.utc) -> PayloadValue {
         func value(_ tag: String, _ text: String) -> PayloadValue { PayloadTag.object(tag, ["value": .string(text)]) }
         switch self {
-        case .date(let date): return value("datetime", ISO8601Text.text(date) ?? "")
+        case .date(let date): return value("datetime", ISO8601Text.text(date, offset: offset) ?? "")
         case .calendarDate(let text): return value("date", text)
         case .timeOfDay(let text): return value("time", text)
         case .decimal(let decimal): return value("decimal", DecimalText.text(decimal))
         case .uuid(let uuid): return value("uuid", uuid.uuidString.lowercased())
         case .data(let data): return value("bytes", data.base64EncodedString())
-        case .tuple(let values): return PayloadTag.object("tuple", ["items": .array(values.map(\.tagged))])
+        case .tuple(let values):
+            return PayloadTag.object("tuple", ["items": .array(values.map { $0.tagged(offset: offset) })])
         case .set(let values):
-            let items = values.map(\.tagged).map { (UTF8Key($0.json(asASCII: true)), $0) }.sorted { $0.0 < $1.0 }
+            let items = values.map { $0.tagged(offset: offset) }.map { (UTF8Key($0.json(asASCII: true)), $0) }
+                .sorted { $0.0 < $1.0 }
             return PayloadTag.object("set", ["items": .array(items.map(\.1))])
         case .enumeration(let type, let rawValue):
-            return PayloadTag.object("enum", ["class": .string(type), "value": rawValue.tagged])
+            return PayloadTag.object("enum", ["class": .string(type), "value": rawValue.tagged(offset: offset)])
         }
     }
 

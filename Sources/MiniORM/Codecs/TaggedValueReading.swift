@@ -5,7 +5,7 @@ import Foundation
 #endif
 
 extension JsonVectorPayloadCodec {
-    /// The inverse of ``PayloadValue/tagged``. An object that is not quite a tagged one is the user's.
+    /// The inverse of ``PayloadValue/tagged(offset:)``. An object that is not quite a tagged one is the user's.
     func untagged(_ value: PayloadValue) throws(VectorStoreError) -> PayloadValue {
         switch value {
         case .array(let values): return .array(try untagged(values))

@@ -4,15 +4,18 @@
 /// filter, so that both sides of a comparison have the same form. A codec is a pure function: it is called from many
 /// threads at once.
 public protocol VectorPayloadCodec: Sendable {
-    /// The stored form of a payload.
+    /// The stored form of a payload: no ``PayloadValue/rich(_:)``, finite numbers, no deeper than
+    /// ``RepositoryLimits/payloadDepth``. The repository throws ``VectorStoreError/Code/unsupportedPayload`` for another.
     func encode(_ payload: [String: PayloadValue]) throws(VectorStoreError) -> [String: PayloadValue]
     /// The payload of a stored form.
     ///
-    /// Throws ``VectorStoreError/Code/payloadDecoding`` with the key in its message; the repository adds the record.
+    /// Throws ``VectorStoreError/Code/payloadDecoding`` with the key in its message; the repository adds the record,
+    /// and the whole call fails, except for a sequence of records, which goes on past the one.
     func decode(_ payload: [String: PayloadValue]) throws(VectorStoreError) -> [String: PayloadValue]
     /// The filter on stored forms that matches what the given one matches on payloads.
     ///
-    /// Throws ``VectorStoreError/Code/unsupportedFilter`` where there is none.
+    /// Throws ``VectorStoreError/Code/unsupportedFilter`` where there is none; the repository does where what comes is
+    /// nested deeper than ``RepositoryLimits/filterDepth``.
     func encode(_ filter: VectorFilter) throws(VectorStoreError) -> VectorFilter
 }
 

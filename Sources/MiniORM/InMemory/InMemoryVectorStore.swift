@@ -62,10 +62,10 @@ public final class InMemoryVectorStore: VectorStorePort {
     /// `memory`.
     public var name: String { "memory" }
 
-    /// The longest vector of a collection.
-    static let maximumDimension = 1 << 20
+    /// The longest vector of a collection: of longer ones, sums in float32 could miss the contract's 1e-4 of a score.
+    static let maximumDimension = 1 << 16
 
-    /// Exact and atomic; every operator is evaluated here.
+    /// Exact and atomic; every operator is evaluated here; up to 65,536 dimensions.
     public var capabilities: StoreCapabilities {
         var capabilities = StoreCapabilities()
         capabilities.pushedDownOperators = .all

@@ -20,7 +20,7 @@ package enum JSONWriter {
             }
             text.append(UInt8(ascii: "]"))
         case .object(let members): append(members, to: &text, asASCII: asASCII)
-        case .rich(let value): append(value.tagged, to: &text, asASCII: asASCII)
+        case .rich(let value): append(value.tagged(), to: &text, asASCII: asASCII)
         }
     }
 

@@ -6,7 +6,7 @@ public import Foundation
 
 /// A payload value beyond JSON's kinds, which ``JsonVectorPayloadCodec`` stores as tagged text.
 public indirect enum RichPayloadValue: Sendable, Hashable {
-    /// A point in time.
+    /// A point in time; stored to the microsecond.
     case date(Date)
     /// A day of the calendar, as ISO 8601 text: `2026-11-23`.
     case calendarDate(String)

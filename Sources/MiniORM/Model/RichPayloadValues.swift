@@ -41,7 +41,7 @@ extension RichPayloadValue {
 
 // Made from Swift's types.
 extension PayloadValue {
-    /// A point in time, between the years 1 and 9999.
+    /// A point in time, between the years 1 and 9999; ``JsonVectorPayloadCodec`` keeps it to the microsecond.
     public static func date(_ date: Date) -> PayloadValue { .rich(.date(date)) }
     /// A day of the calendar, as ISO 8601 text: `2026-11-23`.
     public static func calendarDate(_ text: String) -> PayloadValue { .rich(.calendarDate(text)) }
@@ -58,7 +58,8 @@ extension PayloadValue {
     /// A fixed number of values in order.
     public static func tuple(_ values: [PayloadValue]) -> PayloadValue { .rich(.tuple(values)) }
 
-    /// A case of an enumeration with text for raw values.
+    /// A case of an enumeration with text for raw values. One of a private or local type has to be registered by a name
+    /// with ``JsonVectorPayloadCodec`` to be stored.
     public static func enumeration<E: RawRepresentable>(_ value: E) -> PayloadValue where E.RawValue == String {
         .rich(.enumeration(type: typeName(of: E.self), rawValue: .string(value.rawValue)))
     }
@@ -72,6 +73,9 @@ extension PayloadValue {
 
     /// The name by which ``enumeration(_:)-(E)`` knows a type: with its module and what it is nested in.
     static func typeName(of type: (some Any).Type) -> String { String(reflecting: type) }
+
+    /// Whether a type's name holds for this process alone: Swift names what a private or local type is in by an address.
+    static func isOfThisProcess(typeName: String) -> Bool { typeName.contains("(unknown context at ") }
 }
 
 // Read as Swift's types.

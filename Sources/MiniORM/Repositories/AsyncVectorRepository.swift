@@ -46,7 +46,9 @@ public struct AsyncVectorRepository: Sendable {
     /// Opens a collection in a store that blocks; its calls run on threads of their own.
     ///
     /// The threads belong to this repository and its copies. To share them between repositories, or to set their
-    /// number, make an ``OffloadedVectorStore`` and pass that.
+    /// number, make an ``OffloadedVectorStore`` and pass that. Four calls run at once and 4,096 more wait; beyond these a
+    /// call throws ``VectorStoreError/Code/unavailable``: bound the number of tasks that call at once, or make room for
+    /// more with ``OffloadedVectorStore/init(_:threads:maximumWaiting:)``.
     public init(
         _ store: any VectorStorePort, _ collection: String, dimension: Int, metric: VectorMetric = .cosine,
         autoCreate: Bool = true, overwrite: Bool = false,
@@ -84,7 +86,8 @@ public struct AsyncVectorRepository: Sendable {
     ///   - filter: Which records are asked for.
     ///   - minScore: Answers with a lower score are left out.
     ///   - includeVectors: Whether answers hold their vectors.
-    /// - Returns: `min(topK, matches)` answers.
+    /// - Returns: `min(topK, matches)` answers. If the payload of one cannot be decoded the call throws
+    ///   ``VectorStoreError/Code/payloadDecoding``, which names the record.
     public func query(
         _ vector: [Float], topK: Int = 10, filter: VectorFilter? = nil, minScore: Float? = nil,
         includeVectors: Bool = false
@@ -115,7 +118,8 @@ public struct AsyncVectorRepository: Sendable {
     /// Records by id: in the order asked for, missing ones skipped, repeats kept.
     ///
     /// - Parameter ids: The ids; `nil` for every record, ordered by id. For a large collection
-    ///   ``records(matching:pageSize:)`` does not hold them all at once.
+    ///   ``records(matching:pageSize:)`` does not hold them all at once, and goes on past a record whose payload cannot
+    ///   be decoded, where this call throws ``VectorStoreError/Code/payloadDecoding``.
     public func fetch(_ ids: [String]? = nil) async throws(VectorStoreError) -> [VectorRecord] {
         let request = try rules.fetch(ids)
         if ids?.isEmpty == true { return [] }
@@ -126,7 +130,9 @@ public struct AsyncVectorRepository: Sendable {
 
     /// Every record that matches, once, page by page, in the engine's order.
     ///
-    /// Memory holds one page at a time.
+    /// Memory holds one page at a time. A record whose payload cannot be decoded throws
+    /// ``VectorStoreError/Code/payloadDecoding``, which names it, and `next()` goes on with the one after it; `for try
+    /// await` ends with the first error. When a page cannot be read the sequence is at its end after the error.
     public func records(
         matching filter: VectorFilter? = nil, pageSize: Int = 512
     ) throws(VectorStoreError) -> AsyncVectorRecordSequence {

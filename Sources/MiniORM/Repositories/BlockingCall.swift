@@ -16,8 +16,25 @@ public enum BlockingCall {
     /// Set once, from any thread.
     final class Flag: Sendable {
         private let value = Atomic(false)
+        private let handler = Mutex<(@Sendable () -> Void)?>(nil)
+
         var isSet: Bool { value.load(ordering: .acquiring) }
-        func set() { value.store(true, ordering: .releasing) }
+
+        func set() {
+            value.store(true, ordering: .releasing)
+            handler.withLock { $0.take() }?()
+        }
+
+        /// Runs a body whose wait `handle` ends; it is called at once where the flag is set already.
+        func whenSet<Value>(
+            _ handle: @escaping @Sendable () -> Void, during body: () throws(VectorStoreError) -> Value
+        ) throws(VectorStoreError) -> Value {
+            handler.withLock { $0 = handle }
+            defer { handler.withLock { $0 = nil } }
+            // Set before the handler was there, perhaps: whoever takes it calls it.
+            if isSet { handler.withLock { $0.take() }?() }
+            return try body()
+        }
     }
 
     @TaskLocal static var flag: Flag?

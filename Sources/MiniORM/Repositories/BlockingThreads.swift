@@ -8,7 +8,8 @@ internal import Synchronization
 final class BlockingThreads: Sendable {
     private struct State {
         var idle: [DispatchQueue]
-        /// Calls in the order they came; those before `head` have been taken.
+        /// Calls in the order they came; those before `head` have been taken, and of the others those that were
+        /// cancelled.
         var line: [Call] = []
         var head = 0
         var waiting = 0
@@ -21,6 +22,7 @@ final class BlockingThreads: Sendable {
         /// Taken by whoever comes first: a thread that runs the call, or its cancellation.
         private let start: Mutex<(@Sendable (Bool) -> Void)?>
         init(_ start: @escaping @Sendable (Bool) -> Void) { self.start = Mutex(start) }
+        var isTaken: Bool { start.withLock { $0 == nil } }
         func take() -> (@Sendable (Bool) -> Void)? {
             guard let start = start.withLock({ $0.take() }) else { return nil }
             let flag = flag
@@ -69,9 +71,19 @@ final class BlockingThreads: Sendable {
     private func cancel(_ call: Call) {
         call.flag.set()
         guard let start = call.take() else { return }
-        state.withLock { $0.waiting -= 1 }
+        state.withLock { state in
+            state.waiting -= 1
+            // While the threads hang, nobody else clears the line.
+            if state.line.count - state.head > 2 * state.waiting + 64 {
+                state.line = state.line[state.head...].filter { !$0.isTaken }
+                state.head = 0
+            }
+        }
         start(false)
     }
+
+    /// How many calls the line holds, over or not.
+    var lengthOfLine: Int { state.withLock { $0.line.count - $0.head } }
 
     /// Gives the call to an idle thread, or puts it in the line; false where that is full.
     private func submit(_ call: Call) -> Bool {

@@ -4,6 +4,7 @@ internal import Synchronization
 /// A store that suspends, as one that blocks: each call waits on the calling thread.
 ///
 /// The asynchronous side runs on an executor of its own, so that the waiting thread is never the one it waits for.
+/// A call that an ``OffloadedVectorStore`` above makes is cancelled with the task that awaits it.
 /// Not for asynchronous code: a call made from within a task throws ``VectorStoreError/Code/invalidArgument``.
 /// ``VectorRepository`` makes one where it is given a store that suspends.
 public struct BlockingVectorStore: VectorStorePort {
@@ -29,12 +30,14 @@ public struct BlockingVectorStore: VectorStorePort {
         }
         let base = base
         let answer = Answer<Value>()
-        Task.detached(executorPreference: QueueExecutor.next()) {
+        let task = Task.detached(executorPreference: QueueExecutor.next()) {
             do throws(VectorStoreError) { answer.give(.success(try await call(base))) } catch {
                 answer.give(.failure(error))
             }
         }
-        return try answer.wait().get()
+        guard let flag = BlockingCall.flag else { return try answer.wait().get() }
+        // Cancelled, the call still ends by itself, with the store's answer.
+        return try flag.whenSet({ task.cancel() }, during: { () throws(VectorStoreError) in try answer.wait().get() })
     }
 
     private final class Answer<Value: Sendable>: Sendable {

@@ -77,6 +77,8 @@ struct RepositoryRules: Sendable {
             throw error(.backend, "the store answered a score that is not a number", recordID: wrong.id)
         }
         var results = results
+        // A distance of zero is -0.0 from one engine and 0.0 from another; their sum with zero is 0.0.
+        for index in results.indices { results[index].score += 0 }
         if let minScore = options.minScore { results.removeAll { $0.score < minScore } }
         let isOrdered = zip(results, results.dropFirst()).allSatisfy { !Self.isBetter($1, $0) }
         if !isOrdered { results.sort(by: Self.isBetter) }
@@ -220,12 +222,13 @@ extension RepositoryRules {
     private func stored(
         _ payload: [String: PayloadValue], recordID: String
     ) throws(VectorStoreError) -> [String: PayloadValue] {
-        try check(payload, recordID: recordID, depth: 1)
+        try check(payload, recordID: recordID, depth: 1, isEncoded: false)
         let encoded: [String: PayloadValue]
         do { encoded = try codec.encode(payload) } catch {
             throw inContext(error.adding(recordID: recordID))
         }
-        try checkStorable(encoded, recordID: recordID)
+        // A codec is anybody's: what reaches the store is checked, not only what it was made of.
+        try check(encoded, recordID: recordID, depth: 1, isEncoded: true)
         return encoded
     }
 
@@ -236,16 +239,24 @@ extension RepositoryRules {
         do { return try codec.decode(payload) } catch { throw inContext(error.adding(recordID: recordID)) }
     }
 
-    /// Depth and finite numbers, before anything recurses over the payload.
+    /// Depth and finite numbers, before anything recurses over the payload; once it is encoded, that it holds nothing
+    /// that a store cannot keep.
     private func check(
-        _ members: [String: PayloadValue], recordID: String, depth: Int
+        _ members: [String: PayloadValue], recordID: String, depth: Int, isEncoded: Bool
     ) throws(VectorStoreError) {
-        for (key, value) in members { try check(value, key: key, recordID: recordID, depth: depth) }
+        for (key, value) in members {
+            try check(value, key: key, recordID: recordID, depth: depth, isEncoded: isEncoded)
+        }
     }
 
     private func check(
-        _ value: PayloadValue, key: String, recordID: String, depth: Int
+        _ value: PayloadValue, key: String, recordID: String, depth: Int, isEncoded: Bool
     ) throws(VectorStoreError) {
+        func check(_ values: some Sequence<PayloadValue>) throws(VectorStoreError) {
+            for value in values {
+                try self.check(value, key: key, recordID: recordID, depth: depth + 1, isEncoded: isEncoded)
+            }
+        }
         guard depth <= RepositoryLimits.payloadDepth else {
             throw error(
                 .unsupportedPayload,
@@ -258,39 +269,26 @@ extension RepositoryRules {
             guard number.isFinite else {
                 throw error(.unsupportedPayload, "the number at key \(key.quoted) is not finite", recordID: recordID)
             }
-        case .array(let values):
-            for value in values { try check(value, key: key, recordID: recordID, depth: depth + 1) }
-        case .object(let members):
-            try check(members, recordID: recordID, depth: depth + 1)
-        case .rich(.tuple(let values)):
-            for value in values { try check(value, key: key, recordID: recordID, depth: depth + 1) }
-        case .rich(.set(let values)):
-            for value in values { try check(value, key: key, recordID: recordID, depth: depth + 1) }
-        case .rich(.enumeration(_, let rawValue)):
-            try check(rawValue, key: key, recordID: recordID, depth: depth + 1)
-        case .rich: break
-        }
-    }
-
-    private func checkStorable(
-        _ payload: [String: PayloadValue], recordID: String
-    ) throws(VectorStoreError) {
-        for (key, value) in payload where value.holdsRichValue {
+        case .array(let values): try check(values)
+        case .object(let members): try self.check(members, recordID: recordID, depth: depth + 1, isEncoded: isEncoded)
+        case .rich where isEncoded:
             throw error(
                 .unsupportedPayload,
                 "the value at key \(key.quoted) needs a codec that knows it, such as JsonVectorPayloadCodec",
                 recordID: recordID)
+        case .rich(.tuple(let values)): try check(values)
+        case .rich(.set(let values)): try check(values)
+        case .rich(.enumeration(_, let rawValue)): try check(CollectionOfOne(rawValue))
+        case .rich: break
         }
     }
 
     private func stored(_ filter: VectorFilter) throws(VectorStoreError) -> VectorFilter {
         guard capabilities.supportsFilters else { throw error(.unsupportedFilter, "this store takes no filters") }
-        guard filter.isNoDeeper(than: RepositoryLimits.filterDepth) else {
-            throw error(
-                .unsupportedFilter, "the filter is nested deeper than \(RepositoryLimits.filterDepth) levels")
-        }
+        try checkDepth(filter)
         let encoded: VectorFilter
         do { encoded = try codec.encode(filter) } catch { throw inContext(error) }
+        try checkDepth(encoded)
         guard !encoded.operands.contains(where: \.holdsRichValue) else {
             throw error(
                 .unsupportedFilter, "a value in the filter needs a codec that knows it, such as JsonVectorPayloadCodec")
@@ -299,6 +297,15 @@ extension RepositoryRules {
             throw error(.unsupportedFilter, "a number in the filter is not finite")
         }
         return encoded
+    }
+
+    private func checkDepth(_ filter: VectorFilter) throws(VectorStoreError) {
+        guard filter.isNoDeeper(than: RepositoryLimits.filterDepth) else {
+            throw error(
+                .unsupportedFilter,
+                "the filter, or what the codec made of it, is nested deeper than \(RepositoryLimits.filterDepth) levels"
+            )
+        }
     }
 }
 

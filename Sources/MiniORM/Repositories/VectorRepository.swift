@@ -83,7 +83,8 @@ public struct VectorRepository: Sendable {
     ///   - filter: Which records are asked for.
     ///   - minScore: Answers with a lower score are left out.
     ///   - includeVectors: Whether answers hold their vectors.
-    /// - Returns: `min(topK, matches)` answers.
+    /// - Returns: `min(topK, matches)` answers. If the payload of one cannot be decoded the call throws
+    ///   ``VectorStoreError/Code/payloadDecoding``, which names the record.
     public func query(
         _ vector: [Float], topK: Int = 10, filter: VectorFilter? = nil, minScore: Float? = nil,
         includeVectors: Bool = false
@@ -114,7 +115,8 @@ public struct VectorRepository: Sendable {
     /// Records by id: in the order asked for, missing ones skipped, repeats kept.
     ///
     /// - Parameter ids: The ids; `nil` for every record, ordered by id. For a large collection
-    ///   ``records(matching:pageSize:)`` does not hold them all at once.
+    ///   ``records(matching:pageSize:)`` does not hold them all at once, and goes on past a record whose payload cannot
+    ///   be decoded, where this call throws ``VectorStoreError/Code/payloadDecoding``.
     public func fetch(_ ids: [String]? = nil) throws(VectorStoreError) -> [VectorRecord] {
         let request = try rules.fetch(ids)
         if ids?.isEmpty == true { return [] }
@@ -125,8 +127,9 @@ public struct VectorRepository: Sendable {
 
     /// Every record that matches, once, page by page, in the engine's order.
     ///
-    /// An element is a `Result`, as a sequence cannot throw: `try element.get()`. After a failure to read a page the
-    /// sequence ends.
+    /// An element is a `Result`, as a sequence cannot throw: `try element.get()`. A record whose payload cannot be
+    /// decoded is a failure with ``VectorStoreError/Code/payloadDecoding``, which names it, and the sequence goes on with
+    /// the one after it. After a failure to read a page it ends.
     public func records(
         matching filter: VectorFilter? = nil, pageSize: Int = 512
     ) throws(VectorStoreError) -> VectorRecordSequence {

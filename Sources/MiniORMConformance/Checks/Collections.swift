@@ -35,7 +35,7 @@ extension ConformanceCheck {
         },
         ConformanceCheck(
             "overwriting drops the data, and may change dimension and metric", clause: "2 init",
-            hint: "mode .overwrite drops a collection of this library and creates it anew"
+            hint: "mode .overwrite drops a collection of this library and creates it anew, and throws for another's"
         ) { kit in
             let first = try await kit.open(dimension: 3)
             try await first.upsert([kit.record(1, [1, 2, 3])])
@@ -44,6 +44,7 @@ extension ConformanceCheck {
             try await second.upsert([kit.record(2, [1, 2])])
             try await second.createCollection(overwrite: true)
             try expectEqual(try await second.count(), 0, "records after createCollection(overwrite: true)")
+            try await expectForeignIsLeftAlone(kit)
         },
         ConformanceCheck(
             "creating what is there already throws", clause: "2 createCollection",
@@ -114,9 +115,12 @@ extension ConformanceCheck {
         ) { kit in
             let repository = try await kit.open(1)
             _ = try await kit.open(0)
+            // In another order than a locale, or a comparison without case, would have them.
+            let mixed = ["a", "B", "_c", "-D", "0"].map { kit.name(0) + $0 }
+            for name in mixed { _ = try await kit.open(name, overwrite: true) }
             let names = try await repository.listCollections()
-            for number in 0..<2 {
-                try expectEqual(names.count { $0 == kit.name(number) }, 1, "entries of \(kit.name(number)) in the list")
+            for name in mixed + [kit.name(0), kit.name(1)] {
+                try expectEqual(names.count { $0 == name }, 1, "entries of \(name) in the list")
             }
             try expect(
                 zip(names, names.dropFirst()).allSatisfy { UTF8Key($0) < UTF8Key($1) },
@@ -134,21 +138,87 @@ extension ConformanceCheck {
             hint: "an upsert that returned is kept; the harness's reopen(_:) gives a store over the same storage"
         ) { kit in
             let first = try await kit.open()
-            let records = (0..<20).map { kit.record($0, [Float($0), 1, 0.1], $0 == 3 ? nil : ["n": .int(Int64($0))]) }
+            let others = VectorMetric.allCases.filter { $0 != kit.metric && kit.capabilities.metrics.contains($0) }
+            var records = (0..<20).map { kit.record($0, [Float($0), 1, 0.1], $0 == 3 ? nil : ["n": .int(Int64($0))]) }
             try await first.upsert(records)
+            try expectEqual(try await first.delete([kit.id(18), kit.id(19)]), 2, "records deleted before reopening")
+            records.removeLast(2)
+            records[5] = kit.record(5, [5, 2, 0.1], ["new": true])
+            try await first.upsert([records[5]])
+            let before = try await first.query([3, 1, 1], topK: 10)
+            if let other = others.first { _ = try await kit.open(2, dimension: 2, metric: other) }
+            let drops = kit.capabilities.nativeOperations.contains(.dropCollection)
+            if drops {
+                let dropped = try await kit.open(1)
+                try await dropped.upsert([kit.record(1, [1, 2, 3])])
+                try await dropped.dropCollection()
+            }
             guard let store = try await kit.harness.reopen(kit.store) else {
                 throw Unexpected("the store declares isPersistent, and the harness's reopen(_:) answers nil")
             }
             let second = try await kit.open(kit.name(0), on: store)
             let found = try await second.fetch()
-            try expectEqual(found.count, records.count, "records after reopening")
+            try expectIDs(found.map(\.id), records.map(\.id), "records after reopening")
             for (found, record) in zip(found, records) {
                 try expectRecord(found, record, "after reopening", bits: kit.capabilities.keepsVectorBits)
+            }
+            let after = try await second.query([3, 1, 1], topK: 10)
+            if kit.capabilities.isExact {
+                try expectIDs(after.map(\.id), before.map(\.id), "answers after reopening")
+            }
+            let scores = Dictionary(before.map { ($0.id, $0.score) }) { $1 }
+            for answer in after {
+                guard let score = scores[answer.id] else { continue }
+                try expect(
+                    (answer.score - score).magnitude <= 1e-5 * max(1, score.magnitude),
+                    "\(answer.id) scores \(answer.score) after reopening, and \(score) before")
             }
             try await expectError(.collectionMismatch, what: "another dimension after reopening") {
                 _ = try await kit.open(kit.name(0), dimension: 5, on: store)
             }
+            if let other = others.first {
+                try await expectError(.collectionMismatch, what: "another metric after reopening") {
+                    _ = try await kit.open(kit.name(0), metric: other, on: store)
+                }
+            }
+            if kit.capabilities.nativeOperations.contains(.describeCollection), let other = others.first {
+                let description = try await CheckContext.port(of: store).describeCollection(kit.name(2))
+                try expectEqual(
+                    description, CollectionDescription(name: kit.name(2), dimension: 2, metric: other),
+                    "describe after reopening")
+            }
+            let gone = try await kit.open(kit.name(1), autoCreate: false, on: store)
+            try expectEqual(try await gone.collectionExists(), false, "a collection that was dropped before reopening")
+            if kit.capabilities.nativeOperations.contains(.listCollections) {
+                let names = try await second.listCollections()
+                try expect(names.contains(kit.name(0)), "the collection is not listed after reopening")
+                try expect(!names.contains(kit.name(1)), "a collection that was dropped is listed after reopening")
+            }
             try await kit.harness.cleanUp(store)
         },
     ]
+    /// Neither overwritten nor dropped, where the harness can plant a collection that this library did not create.
+    private static func expectForeignIsLeftAlone(_ kit: CheckContext) async throws {
+        let name = kit.name(7)
+        guard let foreign = try await kit.harness.plantForeignCollection(name, beside: kit.store) else { return }
+        do {
+            try await expectRefusal("overwriting a collection of somebody else's") {
+                _ = try await kit.open(name, overwrite: true)
+            }
+            try await expectRefusal("dropping a collection of somebody else's") {
+                try await kit.open(name, autoCreate: false).dropCollection()
+            }
+            try expect(try await foreign.isThere(), "a collection of somebody else's is gone")
+        } catch {
+            // The first error is the one to tell.
+            try? await foreign.remove()
+            throw error
+        }
+        try await foreign.remove()
+    }
+
+    private static func expectRefusal(_ what: String, _ body: () async throws -> Void) async throws {
+        do { try await body() } catch is VectorStoreError { return }
+        throw Unexpected("\(what): expected an error, and nothing was thrown")
+    }
 }

@@ -55,7 +55,10 @@ extension ConformanceCheck {
             let records = (0..<5).map { kit.record($0, [1, Float($0), 2], ["a": 1]) }
             try await port.upsert(UpsertRequest(collection: name, records: records))
             let ids = records.map(\.id)
-            let calls: [(String, @Sendable () async throws -> Void)] = [
+            let other = CollectionDescription(name: kit.name(1), dimension: 2, metric: kit.metric)
+            let create = CreateCollectionRequest(collection: other, mode: .ensure)
+            kit.willCreate(other.name)
+            var calls: [(String, @Sendable () async throws -> Void)] = [
                 ("upsert", { try await port.upsert(UpsertRequest(collection: name, records: records)) }),
                 ("query", { _ = try await port.query(QueryRequest(collection: name, vector: [1, 2, 3])) }),
                 (
@@ -69,7 +72,29 @@ extension ConformanceCheck {
                 ("count", { _ = try await port.count(CountRequest(collection: name)) }),
                 ("scan", { _ = try await port.scan(ScanRequest(collection: name, pageSize: 2)) }),
                 ("delete", { _ = try await port.delete(DeleteRequest(collection: name, ids: ids)) }),
+                ("createCollection", { try await port.createCollection(create) }),
             ]
+            let native = kit.capabilities.nativeOperations
+            if kit.capabilities.supportsFilters {
+                let request = DeleteMatchingRequest(collection: name, filter: ["a": 1])
+                calls.append(("deleteMatching", { _ = try await port.deleteMatching(request) }))
+            }
+            if native.contains(.describeCollection) {
+                calls.append(("describeCollection", { _ = try await port.describeCollection(name) }))
+            }
+            if native.contains(.listCollections) {
+                calls.append(("listCollections", { _ = try await port.listCollections() }))
+            }
+            if native.contains(.dropCollection) {
+                calls.append(
+                    (
+                        "createCollection and dropCollection",
+                        {
+                            try await port.createCollection(create)
+                            try await port.dropCollection(other.name)
+                        }
+                    ))
+            }
             let watch = BlockingWatch()
             for (what, call) in calls {
                 // A lock that is held for a moment may be met once; a call that blocks does so every time.

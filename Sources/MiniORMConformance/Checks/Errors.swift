@@ -32,11 +32,15 @@ extension ConformanceCheck {
             let error = try await expectError(.unsupportedPayload, what: "an upsert") {
                 try await repository.upsert([kit.record(1, [0.123456, 2, 3], payload)])
             }
-            let texts = [
+            var texts = [
                 "\(error)", String(reflecting: error), "\(kit.store.name)", "\(kit.port)",
                 String(reflecting: kit.store),
                 String(reflecting: kit.port), "\(repository)",
             ]
+            if let store = try await kit.harness.makeUnreachableStore() {
+                texts += try await descriptions(ofUnreachable: store, kit)
+                try await kit.harness.cleanUp(store)
+            }
             for text in texts {
                 for secret in kit.harness.secrets where !secret.isEmpty {
                     try expect(!text.contains(secret), "a secret shows in a description of \(kit.store.name)")
@@ -46,4 +50,15 @@ extension ConformanceCheck {
                 !texts[0].contains("pr1v4te") && !texts[0].contains("0.123456"), "an error shows the record's data")
         },
     ]
+
+    /// What a store that nobody answers says of itself and of its failure.
+    private static func descriptions(
+        ofUnreachable store: ConformanceStore, _ kit: CheckContext
+    ) async throws -> [String] {
+        do { _ = try await kit.open(kit.name(0), on: store) } catch let error as VectorStoreError {
+            let causes = sequence(first: error as any Error) { ($0 as? VectorStoreError)?.cause }
+            return causes.flatMap { ["\($0)", String(reflecting: $0)] } + [String(reflecting: store)]
+        }
+        throw Unexpected("a collection was opened in the harness's makeUnreachableStore()")
+    }
 }

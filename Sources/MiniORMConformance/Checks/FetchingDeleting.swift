@@ -56,6 +56,38 @@ extension ConformanceCheck {
         },
     ]
 
+    static let readingWhileDeleting: [ConformanceCheck] = [
+        ConformanceCheck(
+            "records are read once each while those that were read are deleted", clause: "2 records(matching:)",
+            through: [.bare],
+            hint: "a page begins after the last record, not after a number of records: an offset skips some"
+        ) { kit in
+            let filters: [VectorFilter?] = kit.capabilities.supportsFilters ? [nil, .field("n") >= 0] : [nil]
+            for filter in filters {
+                let repository = try await kit.open()
+                let ids = (0..<60).map(kit.id)
+                try await repository.upsert((0..<60).map { kit.record($0, [Float($0), 1, 1], ["n": .int(Int64($0))]) })
+                var request = ScanRequest(collection: kit.name(0), filter: filter, pageSize: 7)
+                var read: [String] = []
+                var pages = 0
+                repeat {
+                    let page = try await kit.port.scan(request)
+                    let found = page.records.map(\.id)
+                    read += found
+                    if !found.isEmpty {
+                        let gone = try await kit.port.delete(DeleteRequest(collection: kit.name(0), ids: found))
+                        try expectEqual(gone, found.count, "records of a page, deleted")
+                    }
+                    request.cursor = page.next
+                    pages += 1
+                    try expect(pages < 200, "60 records are not at an end after 200 pages of 7")
+                } while request.cursor != nil
+                try expectIDs(read.sorted(), ids, "read, page by page, by \(filter.map { "\($0)" } ?? "no filter")")
+                try expectEqual(try await repository.count(), 0, "records left")
+            }
+        }
+    ]
+
     static let deleting: [ConformanceCheck] = [
         ConformanceCheck(
             "delete counts what was there, repeats once", clause: "2 delete",
@@ -95,7 +127,19 @@ extension ConformanceCheck {
             try await repository.upsert((0..<30).map { kit.record($0, [1, 1, 1], ["n": .int(Int64($0 % 3))]) })
             try await repository.upsert([kit.record(3, [1, 1, 2], ["n": 9])])
             try expectEqual(try await repository.count(), 30, "records")
-            guard kit.capabilities.supportsFilters else { return }
+            guard kit.capabilities.supportsFilters else {
+                let calls: [(String, () async throws -> Void)] = [
+                    ("count", { _ = try await repository.count(matching: ["n": 0]) }),
+                    ("query", { _ = try await repository.query([1, 1, 1], filter: ["n": 0]) }),
+                    ("queryBatch", { _ = try await repository.queryBatch([[1, 1, 1]], filter: ["n": 0]) }),
+                    ("records(matching:)", { _ = try await repository.records(matching: ["n": 0]) }),
+                    ("delete(matching:)", { _ = try await repository.delete(matching: ["n": 0]) }),
+                ]
+                for (what, call) in calls {
+                    try await expectError(.unsupportedFilter, what: "\(what) with a filter", call)
+                }
+                return try expectEqual(try await repository.count(), 30, "records after filters were refused")
+            }
             try expectEqual(try await repository.count(matching: ["n": 0]), 9, "records with n 0")
             try expectEqual(try await repository.count(matching: ["n": 9.0]), 1, "records with n 9")
             try expectEqual(try await repository.count(matching: [:]), 30, "records that match the filter of all")

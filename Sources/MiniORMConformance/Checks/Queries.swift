@@ -50,6 +50,20 @@ extension ConformanceCheck {
             }
         },
         ConformanceCheck(
+            "ties are ordered by the bytes of ids, not by a collation", clause: "2 query; 3 ids",
+            needs: [.exactness, .anyID],
+            hint: "neither a locale's order nor that of UTF-16 is the order of UTF-8 bytes; UTF8Key is"
+        ) { kit in
+            let repository = try await kit.open()
+            let ordered = ["0", "B", "Z", "_", "a", "b", "e\u{301}", "z", "\u{e9}", "\u{ffff}", "\u{10000}"]
+            let scrambled = ordered.indices.map { ordered[$0 * 7 % ordered.count] }
+            try await repository.upsert(scrambled.map { VectorRecord(id: $0, vector: [1, 2, 2]) })
+            for topK in 1...ordered.count {
+                let found = try await repository.query([1, 2, 2], topK: topK).map(\.id)
+                try expectIDs(found, Array(ordered.prefix(topK)), "equal vectors, topK \(topK)")
+            }
+        },
+        ConformanceCheck(
             "topK of 0 or less answers nothing, a huge one all", clause: "2 query",
             hint: "do not allocate or multiply by topK; declare maximumTopK where the engine has a limit"
         ) { kit in
@@ -88,6 +102,13 @@ extension ConformanceCheck {
                     let found = try await repository.query([3, 1, 2], topK: 20, minScore: between)
                     let kept = all.filter { $0.score >= between }
                     try expectIDs(found.map(\.id), kept.map(\.id), "\(metric), minScore \(between)")
+                }
+                // An approximate store may score a vector alone otherwise than it did among others.
+                for index in [0, 9, 19] where kit.capabilities.isExact {
+                    let least = all[index].score
+                    let found = try await repository.query([3, 1, 2], topK: 20, minScore: least)
+                    let kept = all.filter { $0.score >= least }
+                    try expectIDs(found.map(\.id), kept.map(\.id), "\(metric), minScore \(least), a record's own score")
                 }
                 let none = try await repository.query([3, 1, 2], minScore: .infinity)
                 try expectEqual(none.count, 0, "\(metric), answers with minScore infinity")
@@ -147,8 +168,10 @@ extension ConformanceCheck {
         ) { kit in
             var random = RandomValues(seed: 13)
             let repository = try await kit.open(dimension: 4)
-            try await repository.upsert(
-                (0..<120).map { kit.record($0, random.vector(4), ["even": .bool($0.isMultiple(of: 2))]) })
+            let records = (0..<120).map { number in
+                kit.record(number, random.vector(4), ["even": .bool(number.isMultiple(of: 2))])
+            }
+            try await repository.upsert(records)
             var vectors = (0..<15).map { _ in random.vector(4) }
             vectors.append(vectors[0])
             let filters: [VectorFilter?] = kit.capabilities.supportsFilters ? [nil, ["even": true]] : [nil]
@@ -170,6 +193,26 @@ extension ConformanceCheck {
                     }
                 }
             }
+            let alone = try await repository.query(vectors[0], topK: 20, filter: filters.last ?? nil)
+            let least = (alone[3].score + alone[4].score) / 2
+            let cut = try await repository.queryBatch(
+                [vectors[0], vectors[0]], topK: 20, filter: filters.last ?? nil, minScore: least, includeVectors: true)
+            let vectorsByID = Dictionary(uniqueKeysWithValues: records.map { ($0.id, $0.vector) })
+            for answers in cut {
+                if kit.capabilities.isExact {
+                    let kept = alone.filter { $0.score >= least }.map(\.id)
+                    try expectIDs(answers.map(\.id), kept, "seed 13, a batch with minScore \(least)")
+                }
+                for answer in answers {
+                    try expect(
+                        answer.score >= least, "a batch: the score of \(answer.id), \(answer.score), is below \(least)")
+                    try expectVector(
+                        answer.vector, vectorsByID[answer.id] ?? [], "a batch, \(answer.id)",
+                        bits: kit.capabilities.keepsVectorBits)
+                }
+            }
+            let bare = try await repository.queryBatch([vectors[0]], topK: 3)
+            try expect(bare[0].allSatisfy { $0.vector == nil }, "vectors came with a batch that were not asked for")
             try expectEqual(try await repository.queryBatch([]).count, 0, "answers to no query")
         },
         ConformanceCheck(

@@ -1,4 +1,5 @@
 import MiniORM
+import Synchronization
 
 // The contract's section 2: upsert.
 extension ConformanceCheck {
@@ -64,14 +65,35 @@ extension ConformanceCheck {
             try expectEqual(try await repository.count(), 0, "records")
         },
         ConformanceCheck(
-            "many records in one call are all there", clause: "2 upsert; 6 batches",
-            hint: "cut a large call into batches that the engine takes"
+            "many records in one call are all there", clause: "2 upsert, fetch, delete, query batch; 6 batches",
+            hint: "cut a large call into batches that the engine takes, and put every answer together"
         ) { kit in
-            let repository = try await kit.open()
-            try await repository.upsert((0..<1500).map { kit.record($0, [Float($0), 1, 0], ["n": .int(Int64($0))]) })
+            let repository = try await kit.open(dimension: 8)
+            var random = RandomValues(seed: 14)
+            let records = (0..<1500).map { kit.record($0, random.vector(8), ["n": .int(Int64($0))]) }
+            let ids = records.map(\.id)
+            try await repository.upsert(records)
             try expectEqual(try await repository.count(), 1500, "records")
-            let found = try await repository.fetch([1499, 0, 700].map(kit.id))
-            try expectIDs(found.map(\.id), [1499, 0, 700].map(kit.id), "fetched")
+            try expectIDs(try await repository.fetch(ids.reversed()).map(\.id), ids.reversed(), "1,500 fetched by id")
+            try expectIDs(try await repository.fetch().map(\.id), ids, "all fetched")
+            let read = try await repository.records().map(\.id).sorted()
+            try expectIDs(read, ids, "all read page by page")
+            let asked = (0..<200).map { $0 * 7 }
+            let batch = try await repository.queryBatch(asked.map { records[$0].vector }, topK: 1)
+            try expectEqual(batch.count, asked.count, "lists of answers to 200 queries")
+            try expectEqual(batch.count { $0.count == 1 }, asked.count, "queries of 200 with one answer")
+            if kit.capabilities.isExact, kit.metric != .dot {
+                try expectIDs(batch.flatMap { $0.map(\.id) }, asked.map(kit.id), "the nearest to each of 200 records")
+            }
+            var left = 1500
+            if kit.capabilities.supportsFilters {
+                let gone = try await repository.delete(matching: .field("n") >= 400)
+                try expectEqual(gone, 1100, "records deleted by filter")
+                left = 400
+                try expectEqual(try await repository.count(), left, "records after deleting by filter")
+            }
+            try expectEqual(try await repository.delete(ids), left, "records deleted by 1,500 ids")
+            try expectEqual(try await repository.count(), 0, "records after deleting all")
         },
         ConformanceCheck(
             "readers see an upsert whole or not at all", clause: "6 atomicity", needs: [.atomicity],
@@ -79,8 +101,10 @@ extension ConformanceCheck {
         ) { kit in
             let repository = try await kit.open()
             try await repository.upsert((0..<40).map { kit.record($0, [1, 1, 1], ["version": 0]) })
+            let writing = Writing()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
+                    defer { writing.end() }
                     for version in 1...15 {
                         try await repository.upsert(
                             (0..<40).map { kit.record($0, [1, 1, Float(version)], ["version": .int(Int64(version))]) })
@@ -88,7 +112,7 @@ extension ConformanceCheck {
                 }
                 for _ in 0..<3 {
                     group.addTask {
-                        for _ in 0..<15 {
+                        while !writing.hasEnded {
                             let versions = Set(try await repository.fetch().compactMap { $0.payload?["version"] })
                             try expect(versions.count == 1, "a reader saw \(versions.count) versions at once")
                         }
@@ -97,5 +121,35 @@ extension ConformanceCheck {
                 try await group.waitForAll()
             }
         },
+        ConformanceCheck(
+            "readers see an upsert of many records whole or not at all", clause: "6 atomicity", needs: [.atomicity],
+            hint: "batches of one call are one transaction"
+        ) { kit in
+            let repository = try await kit.open()
+            let writing = Writing()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    defer { writing.end() }
+                    for call in 0..<3 {
+                        try await repository.upsert((0..<1500).map { kit.record(call * 1500 + $0, [1, Float($0), 1]) })
+                    }
+                }
+                group.addTask {
+                    while !writing.hasEnded {
+                        let count = try await repository.count()
+                        try expect(count.isMultiple(of: 1500), "a reader saw \(count) records of calls of 1,500")
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try expectEqual(try await repository.count(), 4500, "records in the end")
+        },
     ]
+}
+
+/// Whether the writer that readers watch is at work still.
+private final class Writing: Sendable {
+    private let ended = Atomic(false)
+    var hasEnded: Bool { ended.load(ordering: .acquiring) }
+    func end() { ended.store(true, ordering: .releasing) }
 }

@@ -47,6 +47,30 @@ extension ConformanceCheck {
         },
     ]
 
+    static let dimensions: [ConformanceCheck] = [
+        ConformanceCheck(
+            "vectors of one dimension and of two thousand work", clause: "3 vectors, scores",
+            hint: "declare maximumDimension where the engine has a limit; sums of many terms keep 1e-4"
+        ) { kit in
+            var random = RandomValues(seed: 23)
+            for dimension in [1, min(2000, kit.capabilities.maximumDimension ?? 2000)] {
+                let records = (0..<20).map { kit.record($0, random.vector(dimension)) }
+                for metric in VectorMetric.allCases.filter(kit.capabilities.metrics.contains) {
+                    let repository = try await kit.open(dimension: dimension, metric: metric)
+                    try await repository.upsert(records)
+                    let what = "seed 23, \(metric), \(dimension) dimensions"
+                    for (found, record) in zip(try await repository.fetch(), records) {
+                        try expectRecord(found, record, what, bits: kit.capabilities.keepsVectorBits)
+                    }
+                    let vector = random.vector(dimension)
+                    try ExactSearch(metric: metric, records: records).check(
+                        try await repository.query(vector, topK: 20), for: vector, topK: 20,
+                        isExact: kit.capabilities.isExact, what)
+                }
+            }
+        }
+    ]
+
     static let scores: [ConformanceCheck] = VectorMetric.allCases.map { metric in
         ConformanceCheck(
             "\(metric) scores are those of double arithmetic", clause: "3 scores", needs: [.metric(metric)],

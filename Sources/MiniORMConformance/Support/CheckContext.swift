@@ -22,6 +22,7 @@ final class CheckContext: Sendable {
     let port: any AsyncVectorStorePort
     private let base: String
     private let opened = Mutex<[String]>([])
+    let filterUse = Mutex(FilterUse())
 
     init(harness: any ConformanceHarness, store: ConformanceStore, check: String, face: Face) {
         self.harness = harness

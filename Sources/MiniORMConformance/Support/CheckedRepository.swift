@@ -38,11 +38,18 @@ enum CheckedRepository: Sendable {
     }
 
     func queryBatch(
-        _ vectors: [[Float]], topK: Int = 10, filter: VectorFilter? = nil, minScore: Float? = nil
+        _ vectors: [[Float]], topK: Int = 10, filter: VectorFilter? = nil, minScore: Float? = nil,
+        includeVectors: Bool = false
     ) async throws -> [[VectorSearchResult]] {
         try await call(
-            { try await $0.queryBatch(vectors, topK: topK, filter: filter, minScore: minScore) },
-            { try $0.queryBatch(vectors, topK: topK, filter: filter, minScore: minScore) })
+            {
+                try await $0.queryBatch(
+                    vectors, topK: topK, filter: filter, minScore: minScore, includeVectors: includeVectors)
+            },
+            {
+                try $0.queryBatch(
+                    vectors, topK: topK, filter: filter, minScore: minScore, includeVectors: includeVectors)
+            })
     }
 
     func fetch(_ ids: [String]? = nil) async throws -> [VectorRecord] {

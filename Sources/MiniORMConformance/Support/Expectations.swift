@@ -49,24 +49,40 @@ func expectVector(_ actual: [Float]?, _ expected: [Float], _ what: @autoclosure 
     let isSame =
         actual?.count == expected.count
         && zip(actual ?? [], expected).allSatisfy { actual, expected in
-            if bits { return actual.bitPattern == expected.bitPattern || (actual == 0 && expected == 0) }
+            if bits { return actual.bitPattern == expected.bitPattern }
             return (actual - expected).magnitude <= 1e-6 * expected.magnitude
         }
     guard !isSame else { return }
-    throw Unexpected("\(what()): expected \(expected), got \(actual.map { "\($0)" } ?? "none")")
+    throw Unexpected("\(what()): expected \(shown(expected)), got \(actual.map(shown) ?? "none")")
 }
 
+/// Compares payloads by type and value, and doubles by their bits: zero has a sign.
 func expectPayload(
     _ actual: [String: PayloadValue]?, _ expected: [String: PayloadValue]?, _ what: @autoclosure () -> String
 ) throws {
     let isSame =
         switch (actual, expected) {
         case (nil, nil): true
-        case (let actual?, let expected?): PayloadValue.object(actual) == .object(expected)
+        case (let actual?, let expected?): isSameToTheBit(.object(actual), .object(expected))
         default: false
         }
     guard !isSame else { return }
     throw Unexpected("\(what()): expected \(shown(expected)), got \(shown(actual))")
+}
+
+private func isSameToTheBit(_ actual: PayloadValue, _ expected: PayloadValue) -> Bool {
+    switch (actual, expected) {
+    case (.double(let actual), .double(let expected)): actual.bitPattern == expected.bitPattern
+    case (.array(let actual), .array(let expected)):
+        actual.count == expected.count && zip(actual, expected).allSatisfy(isSameToTheBit)
+    case (.object(let actual), .object(let expected)): PayloadValue.sameMembers(actual, expected, by: isSameToTheBit)
+    default: actual == expected
+    }
+}
+
+private func shown(_ vector: [Float]) -> String {
+    let list = vector.prefix(16).map { "\($0)" }.joined(separator: ", ")
+    return vector.count > 16 ? "[\(list), and \(vector.count - 16) more]" : "[\(list)]"
 }
 
 func shown(_ ids: [String]) -> String {
