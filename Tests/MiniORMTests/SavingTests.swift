@@ -147,6 +147,36 @@ import Testing
         }
     }
 
+    /// A directory store with a damaged chunk is not saved as if it were whole, and the file that was there stays.
+    @Test func damageIsNotSavedAsData() throws {
+        let folder = try Folder()
+        let disk = SimulatedDisk()
+        let store = try InMemoryVectorStore(at: "d", on: disk)
+        try store.createCollection(DurableStoreTests.collection)
+        var random = InMemoryStoreTests.Random(state: 4)
+        let records = (0..<50).map { InMemoryStoreTests.record("id\($0)", dimension: 5, &random) }
+        try store.upsert(UpsertRequest(collection: "c", records: records))
+        try store.checkpoint()
+        try store.close()
+        try InMemoryVectorStore(at: "d", on: disk).save(to: folder.path("a"))
+        let expected = try Data(contentsOf: URL(fileURLWithPath: folder.path("a")))
+        let length = try #require(disk.bytes("d/data-1")?.count)
+        for index in stride(from: StoredLayout.page + 1, to: length, by: 61) {
+            let damaged = disk.afterKill()
+            damaged.damage("d/data-1") { $0[index] ^= 4 }
+            let opened = try InMemoryVectorStore(at: "d", on: damaged)
+            do {
+                try opened.save(to: folder.path("a"))
+                // A byte that belongs to no rows: a table of ids, or padding.
+                #expect(try Self.contents(InMemoryVectorStore(opening: folder.path("a"))) == Self.contents(store))
+            } catch let error as VectorStoreError {
+                #expect(error.code == .corruptedStorage && error.collection == "c", "byte \(index)")
+            }
+            #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path("a"))) == expected, "byte \(index)")
+            #expect(folder.names == ["a"])
+        }
+    }
+
     @Test func whatIsNotAFileOfOurs() throws {
         let folder = try Folder()
         expect(.corruptedStorage) { _ = try InMemoryVectorStore(opening: folder.url.path) }

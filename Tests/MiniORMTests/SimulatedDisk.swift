@@ -48,6 +48,12 @@ final class SimulatedDisk: FileLayer {
         /// Calls that change something, counted.
         var calls = 0
         var isFailing: @Sendable (Int, String) -> Failure? = { _, _ in nil }
+        /// Calls that only read, by what they do and the path; they are not counted.
+        var isUnreadable: @Sendable (String, String) -> Int32? = { _, _ in nil }
+        /// Names that a listing leaves out.
+        var isHidden: @Sendable (String) -> Bool = { _ in false }
+        /// Called before a call that changes something, while others go on.
+        var pause: @Sendable (String) -> Void = { _ in }
         var hasPower = true
     }
 
@@ -73,6 +79,17 @@ final class SimulatedDisk: FileLayer {
         }
     }
 
+    /// Has calls that read fail from here on.
+    func failReading(_ isUnreadable: @escaping @Sendable (String, String) -> Int32?) {
+        state.withLock { $0.isUnreadable = isUnreadable }
+    }
+
+    /// Has listings leave out names from here on.
+    func hide(_ isHidden: @escaping @Sendable (String) -> Bool) { state.withLock { $0.isHidden = isHidden } }
+
+    /// Has calls wait from here on.
+    func pause(_ pause: @escaping @Sendable (String) -> Void) { state.withLock { $0.pause = pause } }
+
     var calls: Int { state.withLock { $0.calls } }
     var names: [String] { state.withLock { $0.names.keys.sorted() } }
 
@@ -81,6 +98,8 @@ final class SimulatedDisk: FileLayer {
         var copy = state.withLock { $0 }
         copy.locks = []
         copy.isFailing = { _, _ in nil }
+        copy.isUnreadable = { _, _ in nil }
+        copy.pause = { _ in }
         copy.hasPower = true
         return SimulatedDisk(copy)
     }
@@ -149,17 +168,24 @@ final class SimulatedDisk: FileLayer {
     private func change<Value: Sendable>(
         _ what: String, _ body: (inout State, Int32?) throws(VectorStoreError) -> Value
     ) throws(VectorStoreError) -> Value {
-        try state.withLock { state throws(VectorStoreError) in
+        state.withLock { $0.pause }(what)
+        return try state.withLock { state throws(VectorStoreError) in
             let torn = try begin(what, &state)
             return try body(&state, torn)
         }
     }
 
+    private func readable(_ what: String, _ path: String) throws(VectorStoreError) {
+        if let number = state.withLock({ $0.isUnreadable })(what, path) { throw Self.error(what, number) }
+    }
+
     func makeDirectory(_ path: String) throws(VectorStoreError) {}
 
     func names(in directory: String) throws(VectorStoreError) -> [String]? {
-        state.withLock { state in
-            state.names.keys.filter { $0.hasPrefix(directory + "/") }.map { String($0.dropFirst(directory.count + 1)) }
+        try readable("names", directory)
+        return state.withLock { state in
+            state.names.keys.filter { $0.hasPrefix(directory + "/") && !state.isHidden($0) }
+                .map { String($0.dropFirst(directory.count + 1)) }
         }
     }
 
@@ -181,17 +207,24 @@ final class SimulatedDisk: FileLayer {
     }
 
     func map(_ path: String) throws(VectorStoreError) -> MappedFile {
+        try readable("map", path)
         // A real file, as only such a one is mapped.
         let url = FileManager.default.temporaryDirectory.appendingPathComponent("mini-orm-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: url) }
-        let bytes = try read(path)
+        guard let bytes = bytes(path) else { throw Self.error("open", ENOENT) }
         do { try Data(bytes).write(to: url) } catch { throw VectorStoreError(.backend, "no temporary file") }
         return try MappedFile(url.path)
     }
 
-    func read(_ path: String) throws(VectorStoreError) -> [UInt8] {
+    func read(_ path: String, atMost count: Int) throws(VectorStoreError) -> [UInt8] {
+        try readable("read", path)
         guard let bytes = bytes(path) else { throw Self.error("open", ENOENT) }
-        return bytes
+        return count < bytes.count ? Array(bytes[..<count]) : bytes
+    }
+
+    func exists(_ path: String) throws(VectorStoreError) -> Bool {
+        try readable("look for", path)
+        return state.withLock { $0.names[path] != nil }
     }
 
     func rename(_ old: String, to new: String) throws(VectorStoreError) {
@@ -268,7 +301,8 @@ final class SimulatedDisk: FileLayer {
             do throws(VectorStoreError) {
                 try disk.change("synchronize") { state, _ throws(VectorStoreError) in
                     guard var content = state.files[number] else { return }
-                    content.durable = content.current
+                    // Not what is read: of a file whose synchronization has failed that has more than the disk.
+                    for change in content.pending { change.apply(&content.durable) }
                     content.pending = []
                     state.files[number] = content
                 }

@@ -174,7 +174,7 @@ extension InMemoryCollection {
         case .upsert(_, let records):
             _ = try write([.upsert(records, inverseNorms: nil)]) { () throws(VectorStoreError) in sequence }
         case .delete(_, let ids): _ = try write([.delete(ids)]) { () throws(VectorStoreError) in sequence }
-        case .create, .drop: break
+        case .create, .drop, .mark: break
         }
     }
 

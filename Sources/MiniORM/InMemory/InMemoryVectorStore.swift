@@ -59,6 +59,8 @@ public final class InMemoryVectorStore: VectorStorePort {
         search = ExactSearch(threads: ScanThreads(threads))
     }
 
+    deinit { storage?.letGo() }
+
     /// `memory`.
     public var name: String { "memory" }
 

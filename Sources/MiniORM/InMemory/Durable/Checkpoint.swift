@@ -18,7 +18,12 @@ struct Checkpoint {
 
     /// Brings a manifest up to date, and waits until the disk has what it names. The number of the new data file is the
     /// one below the manifest's next.
-    func write(_ collections: [InMemoryCollection], into manifest: inout Manifest) throws(VectorStoreError) {
+    ///
+    /// - Parameter goesOn: Asked now and then; throws to give it up.
+    func write(
+        _ collections: [InMemoryCollection], into manifest: inout Manifest,
+        while goesOn: () throws(VectorStoreError) -> Void
+    ) throws(VectorStoreError) {
         var old: [UInt64: Manifest.Collection] = [:]
         for collection in manifest.collections { old[collection.key] = collection }
         let sparse = sparseFiles(manifest, collections)
@@ -34,7 +39,7 @@ struct Checkpoint {
                 let moment = Moment(
                     key: collection.key, description: collection.description, snapshot: snapshot,
                     nextSerial: nextSerial)
-                manifest.collections.append(try write(moment, old[collection.key], sparse, hash, &file))
+                manifest.collections.append(try write(moment, old[collection.key], sparse, hash, &file, goesOn))
             }
             let used = Set(manifest.collections.flatMap { $0.chunks.map(\.chunk.file) + $0.runs.map(\.file) })
             manifest.files = manifest.files.filter { used.contains($0.number) }
@@ -68,7 +73,7 @@ struct Checkpoint {
 
     private func write(
         _ moment: Moment, _ old: Manifest.Collection?, _ sparse: Set<UInt64>, _ hash: IdHash,
-        _ file: inout DataFile
+        _ file: inout DataFile, _ goesOn: () throws(VectorStoreError) -> Void
     ) throws(VectorStoreError) -> Manifest.Collection {
         var collection = Manifest.Collection(
             key: moment.key, description: moment.description, sequence: moment.snapshot.sequence,
@@ -77,6 +82,7 @@ struct Checkpoint {
         for (chunk, _) in old?.chunks ?? [] { stored[chunk.serial] = chunk }
         var entries: [IdRun.Entry] = []
         for part in moment.snapshot.parts where part.count > 0 {
+            try goesOn()
             let present = stored[part.serial]
             // A chunk that is damaged is not read, so that the damage does not get a checksum that is right.
             let isKept = present.map { present in

@@ -17,9 +17,11 @@ extension CollectionSnapshot {
 extension RowChunk {
     /// Throws where a use has shown that the chunk's file is damaged.
     func checkIntact() throws(VectorStoreError) {
-        guard let stored, stored.isDamaged else { return }
-        throw Self.damaged(stored.chunk.file)
+        if let stored, stored.isDamaged { throw damaged }
     }
+
+    /// The error of a chunk that is not what was written.
+    var damaged: VectorStoreError { Self.damaged(stored?.chunk.file ?? 0) }
 
     /// Whether all of it is what was written; reads it where nobody has.
     var isIntact: Bool {

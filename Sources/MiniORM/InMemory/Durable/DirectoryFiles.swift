@@ -6,6 +6,8 @@ struct DirectoryFiles: Sendable {
     var manifest: String { path + "/manifest" }
     /// A manifest in the making.
     var draft: String { path + "/manifest.new" }
+    /// Bytes that were cut from the log when the directory was opened.
+    func cut(_ number: UInt64) -> String { "\(path)/cut-\(number)" }
     func log(_ number: UInt64) -> String { WriteLog.path(path, number) }
     func data(_ number: UInt64) -> String { "\(path)/data-\(number)" }
 
@@ -14,8 +16,12 @@ struct DirectoryFiles: Sendable {
     /// The number of a data file, from its name.
     static func dataNumber(_ name: String) -> UInt64? { number(name, "data-") }
 
+    /// The number of a file of cut bytes, from its name.
+    static func cutNumber(_ name: String) -> UInt64? { number(name, "cut-") }
+
     private static func number(_ name: String, _ prefix: String) -> UInt64? {
-        guard name.hasPrefix(prefix), let number = UInt64(name.dropFirst(prefix.count)), name == "\(prefix)\(number)"
+        guard name.hasPrefix(prefix), let number = UInt64(name.dropFirst(prefix.count)), name == "\(prefix)\(number)",
+            number < LogHeader.numberLimit
         else { return nil }
         return number
     }

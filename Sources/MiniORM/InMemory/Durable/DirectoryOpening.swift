@@ -6,15 +6,19 @@ struct DirectoryOpening {
     private(set) var report = OpeningReport()
     private var collections: [UInt64: InMemoryCollection] = [:]
     private var keys: [UTF8Key: UInt64] = [:]
-    /// Where the log goes on: its last file, the end of the entries in it, and the next entry's number.
-    private(set) var log: (header: LogHeader, end: Int, nextSequence: UInt64)
+    /// Where the log goes on: in its last file, behind the entries there.
+    private(set) var log: WriteLog.Position
+    /// What is behind them, with the file's header before it: of a call whose writing was interrupted.
+    private(set) var torn: [UInt8] = []
 
     /// - Parameter manifest: The manifest, read before.
     init(_ layer: any FileLayer, _ files: DirectoryFiles, _ manifest: Manifest) throws(VectorStoreError) {
         self.layer = layer
         self.files = files
         self.manifest = manifest
-        log = (LogHeader(store: manifest.store, number: 0, firstSequence: 1, previousEnd: 0), 0, 1)
+        log = WriteLog.Position(
+            header: LogHeader(store: manifest.store, number: 0, firstSequence: 1, previousEnd: 0), end: 0,
+            nextSequence: 1, isMarked: true)
         try openCollections()
         try replay()
     }
@@ -72,31 +76,50 @@ struct DirectoryOpening {
     }
 
     /// Repeats what the log says, file by file.
+    ///
+    /// Another process may write meanwhile, where this one only reads. So names are asked for before files are read, and
+    /// the header of each file before the bytes of the one that it continues: where it is there, these are complete.
     private mutating func replay() throws(VectorStoreError) {
-        var number = manifest.firstLog
-        var bytes: [UInt8]? = try layer.read(files.log(number))
-        let names = Set(try layer.names(in: files.path) ?? [])
-        while let current = bytes {
-            // How far this file counts is known to the next one.
-            var next: [UInt8]?
-            var nextHeader: LogHeader?
-            if names.contains("log-\(number + 1)") {
-                let following = try layer.read(files.log(number + 1))
-                nextHeader = following.withUnsafeBytes { LogHeader($0) }
-                if let nextHeader {
-                    guard nextHeader.store == manifest.store, nextHeader.number == number + 1 else {
-                        throw corrupted(files.log(number + 1), "the file is not one of this directory's")
-                    }
-                    next = following
-                } else if following.count > LogHeader.length {
-                    throw corrupted(files.log(number + 1), "the header is damaged")
-                }
-                // Without its header a file is one that was not begun: nothing was written to it.
-            }
-            try replay(current, number, nextHeader)
-            number += 1
-            bytes = next
+        let names = try layer.names(in: files.path) ?? []
+        log.isSuspect = names.contains("suspect")
+        let numbers = names.compactMap(DirectoryFiles.logNumber).filter { $0 >= manifest.firstLog }.sorted()
+        guard numbers.first == manifest.firstLog else {
+            throw corrupted(files.log(manifest.firstLog), "the file is missing")
         }
+        var number = manifest.firstLog
+        while true {
+            let next = numbers.contains(number + 1) ? try continuation(number + 1) : nil
+            try replay(try layer.read(files.log(number)), number, next)
+            if next == nil { break }
+            number += 1
+        }
+        // The one behind the last has been looked at: it may have been begun since.
+        for other in numbers where other > number + 1 {
+            guard try continuation(other) == nil else {
+                throw corrupted(files.log(other), "the file before it is missing")
+            }
+        }
+    }
+
+    /// The header of a file that goes on where the one before it ends; `nil` for a file without entries that does not.
+    private func continuation(_ number: UInt64) throws(VectorStoreError) -> LogHeader? {
+        let beginning = try layer.read(files.log(number), atMost: LogHeader.length + 1)
+        guard let header = beginning.withUnsafeBytes({ LogHeader($0) }) else {
+            // Without its header a file is one that was not begun: nothing was written to it.
+            guard beginning.count <= LogHeader.length else {
+                throw corrupted(files.log(number), "the header is damaged")
+            }
+            return nil
+        }
+        guard header.store == manifest.store, header.number == number else {
+            throw corrupted(files.log(number), "the file is not one of this directory's")
+        }
+        if header.isContinuation { return header }
+        // It was to begin a chain, and was not named by a manifest.
+        guard beginning.count == LogHeader.length else {
+            throw corrupted(files.log(number), "the manifest is not the one that names this file")
+        }
+        return nil
     }
 
     private mutating func replay(
@@ -107,21 +130,25 @@ struct DirectoryOpening {
             do throws(VectorStoreError) {
                 let end = next.map { Int(clamping: $0.previousEnd) }
                 guard var reading = LogReading(bytes, end: end), reading.header.store == manifest.store,
-                    reading.header.number == number, reading.header.firstSequence >= log.nextSequence
+                    reading.header.number == number
                 else { throw corrupted(path, "the header is damaged") }
+                guard number == manifest.firstLog || reading.header.firstSequence == log.nextSequence else {
+                    throw corrupted(path, "the file does not go on where the one before it ends")
+                }
                 guard end.map({ $0 >= LogHeader.length && $0 <= bytes.count }) ?? true else {
                     throw corrupted(path, "the file is cut")
                 }
                 while let (sequence, entry) = reading.next() { try replay(entry, sequence, path) }
                 switch reading.end {
                 case .whole: break
-                case .torn where next == nil: report.cutBytes = bytes.count - reading.offset
+                case .torn where next == nil:
+                    report.cutBytes = bytes.count - reading.offset
+                    torn = Array(bytes[..<LogHeader.length]) + bytes[reading.offset...]
                 case .torn, .damaged: throw corrupted(path, "byte \(reading.offset) and what follows is damaged")
                 }
-                if let next, next.firstSequence < reading.nextSequence {
-                    throw corrupted(path, "the next file does not go on where this one ends")
-                }
-                log = (reading.header, reading.offset, reading.nextSequence)
+                log = WriteLog.Position(
+                    header: reading.header, end: reading.offset, nextSequence: reading.nextSequence,
+                    isMarked: reading.isMarked, isSuspect: log.isSuspect)
                 return .success(())
             } catch { return .failure(error) }
         }
@@ -133,7 +160,7 @@ struct DirectoryOpening {
         case .create(let key, let description):
             guard sequence > manifest.catalogueSequence else { return }
             manifest.catalogueSequence = sequence
-            manifest.nextKey = max(manifest.nextKey, key &+ 1)
+            manifest.nextKey = max(manifest.nextKey, key + 1)
             let collection = InMemoryCollection(description, key: key, ids: IdIndex(IdHash(seed: manifest.hashSeed)))
             guard collections.updateValue(collection, forKey: key) == nil else {
                 throw corrupted(path, "a collection is created twice", description.name)
@@ -150,6 +177,7 @@ struct DirectoryOpening {
                 if error.code == .unavailable || error.code == .corruptedStorage { throw error }
                 throw corrupted(path, "an entry does not fit its collection", collection.description.name)
             }
+        case .mark: return
         }
         report.replayedCalls += 1
     }

@@ -32,7 +32,15 @@ public struct Durability: Sendable, Hashable {
 public struct OpeningReport: Sendable, Hashable {
     /// Calls that were repeated from the log, as they came after the last checkpoint.
     public var replayedCalls = 0
-    /// Bytes at the end of the log that were cut off: of a call whose writing was interrupted, and which was never
-    /// acknowledged. With ``Durability/Synchronization/always`` nothing else is ever cut.
+    /// Bytes at the end of the log that cannot be read and were cut off, or were passed over with `readOnly`.
+    ///
+    /// They are those of a call whose writing was interrupted by the end of the process or the power, and which was never
+    /// acknowledged; or, where the policy does not wait for the disk, of the last calls before a power cut. Damage looks
+    /// the same where nothing behind it says that the disk had been waited for: in the last call before a process was
+    /// killed and, with ``Durability/Synchronization/every(_:)`` and ``Durability/Synchronization/never``, anywhere since
+    /// the disk was last waited for. After ``InMemoryVectorStore/close()`` nothing is cut, and damage is an error.
     public var cutBytes = 0
+    /// Where these bytes are kept: a file of the directory that is never read again, behind a copy of the log's header.
+    /// The last 16 such files stay, and may be deleted. `nil` where nothing was cut, or nothing but zeros.
+    public var cutFile: String?
 }

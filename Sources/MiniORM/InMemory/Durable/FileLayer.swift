@@ -9,8 +9,10 @@ protocol FileLayer: Sendable {
     func open(_ path: String, isNew: Bool) throws(VectorStoreError) -> any LayeredFile
     /// All bytes of a file that is never written to again, where they lie.
     func map(_ path: String) throws(VectorStoreError) -> MappedFile
-    /// All bytes of a file that may be written to meanwhile.
-    func read(_ path: String) throws(VectorStoreError) -> [UInt8]
+    /// The bytes of a file that may be written to meanwhile, or its first ones.
+    func read(_ path: String, atMost count: Int) throws(VectorStoreError) -> [UInt8]
+    /// Whether there is a file of a name.
+    func exists(_ path: String) throws(VectorStoreError) -> Bool
     /// Gives a file a name, in place of a file that has it.
     func rename(_ old: String, to new: String) throws(VectorStoreError)
     /// Removes a file; one that is not there is fine.
@@ -29,6 +31,11 @@ protocol LayeredFile: AnyObject, Sendable {
     func truncate(to length: Int) throws(VectorStoreError)
     /// Waits until the disk has the bytes.
     func synchronize() throws(VectorStoreError)
+}
+
+extension FileLayer {
+    /// All bytes of a file.
+    func read(_ path: String) throws(VectorStoreError) -> [UInt8] { try read(path, atMost: .max) }
 }
 
 extension LayeredFile {

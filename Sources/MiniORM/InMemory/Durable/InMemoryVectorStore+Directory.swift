@@ -14,14 +14,17 @@ extension InMemoryVectorStore {
     /// Opening maps the data files into memory: it costs some milliseconds and what there is to repeat from the log,
     /// however many vectors there are. Checksums are compared when a part is read for the first time; ids are looked up
     /// where they lie. A call that meets damage throws ``VectorStoreError/Code/corruptedStorage``;
-    /// ``recover(at:to:)`` saves what can be saved. The files must not be changed by anybody else.
+    /// ``recover(at:to:)`` saves what can be saved. The files must not be changed by anybody else: where the bytes of a
+    /// mapped file cannot be read, because the disk fails or somebody has cut the file, the system does not return an
+    /// error but ends the process, with the signal `SIGBUS`.
     ///
     /// One store writes at a time, in all processes, by a lock of the operating system that ends with the process. Any
     /// number of others open the directory with `readOnly`: they see it as it was when they opened it.
     ///
-    /// When the disk is full or fails, the call that meets it throws and nothing of it is visible; reading goes on. The
-    /// next write tries again; after a failed synchronization it makes a checkpoint first, as what the system had not
-    /// written by then may be lost although the system says otherwise.
+    /// When the disk is full or does not take what is written, the call that meets it throws and nothing of it is
+    /// visible; reading goes on. The next write tries again; after a failed synchronization it makes a checkpoint first,
+    /// as what the system had not written by then may be lost although the system says otherwise. A synchronization in
+    /// the background that fails has such a checkpoint made by itself.
     ///
     /// - Parameters:
     ///   - directory: The directory; it is made, with those that it is in, if it is not there.
@@ -71,7 +74,7 @@ extension InMemoryVectorStore {
     /// repeated.
     ///
     /// Writing throws ``VectorStoreError/Code/unavailable`` from here on; reading goes on. A store that is let go without
-    /// it loses nothing that was acknowledged.
+    /// it loses nothing that was acknowledged, and leaves the directory to others too.
     public func close() throws(VectorStoreError) {
         try storage?.close()
     }

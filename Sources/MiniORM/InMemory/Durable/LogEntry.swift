@@ -5,12 +5,15 @@ enum LogEntry {
     case drop(key: UInt64)
     case upsert(key: UInt64, [VectorRecord])
     case delete(key: UInt64, [String])
+    /// Nothing. What its header says the disk has is what it is for.
+    case mark
 
     private enum Kind {
         static let create: UInt32 = 1
         static let drop: UInt32 = 2
         static let upsert: UInt32 = 3
         static let delete: UInt32 = 4
+        static let mark: UInt32 = 5
     }
 
     /// The entry as bytes, all but its place in the log.
@@ -18,8 +21,6 @@ enum LogEntry {
     /// Throws ``VectorStoreError/Code/unsupportedPayload`` for a payload that did not come through a repository.
     func encoded() throws(VectorStoreError) -> EncodedLogEntry {
         var body = ByteWriter()
-        // The place of the header, so that entry and header are written at once.
-        body.raw(repeatElement(0, count: LogEntryHeader.length))
         let kind: UInt32
         switch self {
         case .create(let key, let description):
@@ -46,14 +47,22 @@ enum LogEntry {
             body.fixed(key)
             body.varint(UInt64(ids.count))
             for id in ids { body.text(id) }
+        case .mark: kind = Kind.mark
         }
         return EncodedLogEntry(kind: kind, body)
     }
 
     /// Reads the body of an entry, to its last byte.
     init(kind: UInt32, _ body: UnsafeRawBufferPointer) throws(MalformedBytes) {
+        if kind == Kind.mark {
+            guard body.isEmpty else { throw MalformedBytes() }
+            self = .mark
+            return
+        }
         var reader = ByteReader(body)
         let key = try reader.fixed(UInt64.self)
+        // Room to count on, as in the manifest.
+        guard key < LogHeader.numberLimit else { throw MalformedBytes() }
         switch kind {
         case Kind.create: self = .create(key: key, try CollectionDescription(from: &reader))
         case Kind.drop: self = .drop(key: key)
@@ -61,7 +70,7 @@ enum LogEntry {
         case Kind.delete:
             let count = try reader.count()
             var ids: [String] = []
-            ids.reserveCapacity(count)
+            ids.reserveCapacity(min(count, Self.mostReserved))
             for _ in 0..<count { ids.append(try reader.text()) }
             self = .delete(key: key, ids)
         default: throw MalformedBytes()
@@ -69,15 +78,19 @@ enum LogEntry {
         guard reader.remaining == 0 else { throw MalformedBytes() }
     }
 
+    /// Things that memory is taken for before they have been read: what a count says may not be there.
+    private static let mostReserved = 4096
+
     private static func records(_ reader: inout ByteReader) throws(MalformedBytes) -> [VectorRecord] {
-        guard let dimension = Int(exactly: try reader.varint()), dimension <= InMemoryVectorStore.maximumDimension
+        guard let dimension = Int(exactly: try reader.varint()),
+            (1...InMemoryVectorStore.maximumDimension).contains(dimension)
         else {
             throw MalformedBytes()
         }
-        let count = try reader.count(of: max(1, dimension * 4))
+        let count = try reader.count(of: dimension * 4)
         let vectors = try reader.raw(count * dimension * 4)
         var records: [VectorRecord] = []
-        records.reserveCapacity(count)
+        records.reserveCapacity(min(count, mostReserved))
         for row in 0..<count {
             let bytes = UnsafeRawBufferPointer(rebasing: vectors[row * dimension * 4..<(row + 1) * dimension * 4])
             let vector = [Float](unsafeUninitializedCapacity: dimension) { buffer, filled in
@@ -109,25 +122,23 @@ struct EncodedLogEntry: Sendable {
     private let kind: UInt32
     private let bodyLength: Int
     private let bodyChecksum: UInt32
-    /// Header and body; the header is zeros until the place is known.
-    private(set) var bytes: [UInt8]
+    /// With its padding.
+    let body: [UInt8]
 
     fileprivate init(kind: UInt32, _ body: ByteWriter) {
         var body = body
         self.kind = kind
-        bodyLength = body.bytes.count - LogEntryHeader.length
+        bodyLength = body.bytes.count
         body.pad(to: 8)
-        bytes = body.bytes
-        bodyChecksum = bytes.withUnsafeBytes { bytes in
-            Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[LogEntryHeader.length...]))
-        }
+        self.body = body.bytes
+        bodyChecksum = self.body.withUnsafeBytes { Checksum.of($0) }
     }
 
-    /// Fills in the header.
-    mutating func place(sequence: UInt64, synchronized: UInt64, salt: UInt32) {
-        let header = LogEntryHeader(
+    /// What comes before the body.
+    func header(sequence: UInt64, synchronized: UInt64, salt: UInt32) -> [UInt8] {
+        LogEntryHeader(
             kind: kind, bodyLength: UInt64(bodyLength), sequence: sequence, synchronized: synchronized,
-            bodyChecksum: bodyChecksum)
-        bytes.replaceSubrange(..<LogEntryHeader.length, with: header.bytes(salt: salt))
+            bodyChecksum: bodyChecksum
+        ).bytes(salt: salt)
     }
 }

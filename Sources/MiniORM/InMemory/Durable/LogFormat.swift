@@ -1,26 +1,34 @@
-// The log of a store in a directory, version 1. Integers are little-endian.
+// The log of a store in a directory, version 2. Integers are little-endian.
 //
 //   header    64 bytes: magic, version, CRC of the header with this field zero, the store's mark, the file's number, the
-//             sequence number of its first entry, how many bytes of the file before it count, salt, zeros
+//             sequence number of its first entry, the length of the file before it, salt, zeros, the salt again
 //   entries   one behind the other, each a header of 40 bytes (magic, kind, length of the body, sequence number, the
 //             last sequence number that the disk was known to have when this was written, CRC of the body, CRC of the
 //             header begun with the salt) and a body, padded with zeros to a multiple of 8
 //
-// Sequence numbers rise by one within a file; between files they may leap, where writes failed. An entry that cannot be
-// read is either one whose writing was interrupted, or damage. A later entry tells: if the disk had the broken one
-// when the later was written, it is damage. The salt keeps bytes of an older file from being taken for entries.
+// The files are a chain: file N + 1 goes on where file N ends, by a header that gives N's length. It is begun when the
+// disk has all of N, and N is never written to again. The manifest names the first file that is still needed. A file
+// that begins a chain, as the first of all and those after a failure of the disk, gives 0 for the length: no chain leads
+// to it, and it gets its first entry when a manifest names it and the disk has that manifest.
+//
+// Sequence numbers rise by one in a chain. An entry that cannot be read is either one whose writing was interrupted, or
+// damage. What comes later tells: if the disk had the broken one when a later entry was written, or when the next file
+// was begun, it is damage. An entry of no content, the mark, is written for that alone when there may be none behind it
+// for a while. The salt keeps bytes of an older file from being taken for entries.
 
 /// The beginning of a log file.
 struct LogHeader: Equatable {
     static let length = 64
     static let magic = Array("MiniLog\u{1A}".utf8)
-    static let version: UInt32 = 1
+    static let version: UInt32 = 2
+    /// Above every number of a file, an entry or a collection, and every length, so that there is room to count on.
+    static let numberLimit: UInt64 = 1 << 62
 
     /// Which store the file belongs to.
     var store: UInt64
     var number: UInt64
     var firstSequence: UInt64
-    /// Where the entries of the file before end. What comes behind is of writes that failed.
+    /// The length of the file before; 0 for a file that begins a chain.
     var previousEnd: UInt64
     var salt: UInt32
 
@@ -34,9 +42,13 @@ struct LogHeader: Equatable {
         writer.fixed(firstSequence)
         writer.fixed(previousEnd)
         writer.fixed(salt)
-        writer.pad(to: Self.length)
+        writer.pad(to: Self.length - 4)
+        writer.fixed(salt)
         return writer.bytes
     }
+
+    /// Whether the file goes on where another one ends.
+    var isContinuation: Bool { previousEnd > 0 }
 
     /// The header as it stands in the file.
     var bytes: [UInt8] { bytes(checksum: bytes(checksum: 0).withUnsafeBytes { Checksum.of($0) }) }
@@ -60,7 +72,27 @@ struct LogHeader: Equatable {
             previousEnd = try reader.fixed(UInt64.self)
             salt = try reader.fixed(UInt32.self)
         } catch { return nil }
-        guard file.count >= Self.length, file.prefix(Self.length).elementsEqual(bytes) else { return nil }
+        guard file.count >= Self.length, file.prefix(Self.length).elementsEqual(bytes), firstSequence > 0,
+            max(number, firstSequence, previousEnd) < Self.numberLimit,
+            !isContinuation || previousEnd >= UInt64(Self.length)
+        else { return nil }
+    }
+
+    /// What a header that is damaged may have been: the salt is there twice, and the entries tell which one is right.
+    static func salts(_ file: UnsafeRawBufferPointer) -> [UInt32] {
+        guard file.count >= length else { return [] }
+        return [48, length - 4].map {
+            UInt32(littleEndian: file.loadUnaligned(fromByteOffset: $0, as: UInt32.self))
+        }
+    }
+
+    /// A header in place of one that is damaged.
+    init(store: UInt64, number: UInt64, salt: UInt32) {
+        self.store = store
+        self.number = number
+        firstSequence = 1
+        previousEnd = 0
+        self.salt = salt
     }
 }
 
@@ -96,7 +128,9 @@ struct LogEntryHeader {
             bodyChecksum = try reader.fixed(UInt32.self)
             let checksum = try reader.fixed(UInt32.self)
             let covered = UnsafeRawBufferPointer(rebasing: bytes[..<(Self.length - 4)])
-            guard magic == Self.magic, checksum == Checksum.of(covered, seed: salt) else { return nil }
+            guard magic == Self.magic, checksum == Checksum.of(covered, seed: salt),
+                max(sequence, synchronized) < LogHeader.numberLimit
+            else { return nil }
         } catch { return nil }
     }
 

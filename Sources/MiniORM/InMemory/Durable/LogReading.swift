@@ -10,10 +10,12 @@ struct LogReading {
         case damaged
     }
 
-    let header: LogHeader
+    private(set) var header: LogHeader
     private let bytes: UnsafeRawBufferPointer
     private(set) var offset = LogHeader.length
     private(set) var nextSequence: UInt64
+    /// Whether the last entry that was read is a mark, or there was none.
+    private(set) var isMarked = true
 
     /// The bytes have to outlive the reading. `nil` if they do not begin with a header.
     ///
@@ -25,6 +27,20 @@ struct LogReading {
         nextSequence = header.firstSequence
     }
 
+    /// Reads entries behind a header that is damaged; `nil` if none can be read.
+    ///
+    /// - Parameter sequence: The number of the first entry, as far as is known.
+    init?(_ bytes: UnsafeRawBufferPointer, end: Int?, store: UInt64, number: UInt64, from sequence: UInt64) {
+        self.bytes = UnsafeRawBufferPointer(rebasing: bytes[..<min(bytes.count, end ?? bytes.count)])
+        nextSequence = sequence
+        header = LogHeader(store: store, number: number, salt: 0)
+        for salt in LogHeader.salts(bytes) {
+            header.salt = salt
+            if entryHeader(at: offset) != nil || nextHeader(after: offset) != nil { return }
+        }
+        return nil
+    }
+
     /// The next entry; `nil` at the end, and where an entry cannot be read.
     mutating func next() -> (sequence: UInt64, entry: LogEntry)? {
         guard let (entryHeader, body) = frame(at: offset), entryHeader.sequence == nextSequence,
@@ -32,6 +48,7 @@ struct LogReading {
         else { return nil }
         offset += LogEntryHeader.length + padded
         nextSequence += 1
+        if case .mark = entry { isMarked = true } else { isMarked = false }
         return (entryHeader.sequence, entry)
     }
 
@@ -75,6 +92,18 @@ struct LogReading {
         }
         // An entry that is whole but says what no entry does was not torn.
         return frame(at: self.offset).map { $0.0.sequence == nextSequence } == true ? .damaged : .torn
+    }
+
+    /// Takes the first entry that can be read for the first one.
+    mutating func beginAtFirstEntry() {
+        var offset = offset
+        while frame(at: offset) == nil {
+            guard let next = nextHeader(after: offset) else { return }
+            offset = next
+        }
+        guard let first = entryHeader(at: offset) else { return }
+        self.offset = offset
+        nextSequence = first.sequence
     }
 
     /// Goes on behind an entry that cannot be read; how many entries were passed over, or `nil` if there is none

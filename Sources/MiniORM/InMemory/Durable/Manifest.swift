@@ -1,8 +1,10 @@
-// The file `manifest` of a directory, version 1. Integers are little-endian.
+// The file `manifest` of a directory, version 2. Integers are little-endian.
 //
 //   header  32 bytes: magic, version, CRC of the body, length of the body, zeros
 //   body    what is below, in this order
+//   zeros up to a multiple of 4096 bytes, so that no sector has parts of both copies
 //   a second header and body, the same, of use when the first are damaged
+//   zeros up to a multiple of 4096 bytes
 //
 // It is written under another name and renamed, so it is there whole or not at all; a checkpoint is made at that moment.
 
@@ -28,8 +30,10 @@ struct Manifest: Sendable {
     }
 
     static let magic = Array("MiniDir\u{1A}".utf8)
-    static let version: UInt32 = 1
-    private static let headerLength = 32
+    static let version: UInt32 = 2
+    static let headerLength = 32
+    /// What the copies are aligned to.
+    static let page = 4096
 
     /// Tells the store from every other.
     var store: UInt64
@@ -69,7 +73,7 @@ struct Manifest: Sendable {
             file.fixed(UInt64(body.bytes.count))
             file.pad(to: Self.headerLength)
             file.raw(body.bytes)
-            file.pad(to: Self.headerLength)
+            file.pad(to: Self.page)
         }
         return file.bytes
     }
@@ -87,8 +91,13 @@ struct Manifest: Sendable {
         let result: Result<Manifest, Unreadable> = file.withUnsafeBytes { bytes in
             do throws(Unreadable) {
                 do throws(Unreadable) { return .success(try Self.read(bytes)) } catch {
-                    guard usesSecond, bytes.count % (2 * Self.headerLength) == 0 else { throw error }
-                    return .success(try Self.read(UnsafeRawBufferPointer(rebasing: bytes[(bytes.count / 2)...])))
+                    guard usesSecond else { throw error }
+                    // Wherever it is: the length may be damaged too.
+                    for offset in stride(from: Self.page, to: bytes.count, by: Self.page) {
+                        let copy = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+                        if let manifest = try? Self.read(copy) { return .success(manifest) }
+                    }
+                    throw error
                 }
             } catch { return .failure(error) }
         }
@@ -131,7 +140,12 @@ struct Manifest: Sendable {
         let collectionCount = try reader.count()
         for _ in 0..<collectionCount { collections.append(try Collection(from: &reader)) }
         // Room to count on.
-        guard max(firstLog, nextKey, nextFile, catalogueSequence) < 1 << 62 else { throw MalformedBytes() }
+        let numbers =
+            [firstLog, nextKey, nextFile, catalogueSequence] + collections.flatMap { [$0.key, $0.sequence] }
+            + files.map(\.number)
+        guard numbers.allSatisfy({ $0 < LogHeader.numberLimit }), firstLog > 0, nextFile > 0 else {
+            throw MalformedBytes()
+        }
     }
 }
 

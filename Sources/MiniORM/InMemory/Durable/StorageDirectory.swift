@@ -22,6 +22,8 @@ final class StorageDirectory: Sendable {
     private let state: Mutex<State>
     private let background = DispatchQueue(label: "mini-orm.checkpoint")
     private let isScheduled = Atomic(false)
+    /// Whether nobody has the store any more.
+    private let isLetGo = Atomic(false)
 
     /// Opens a directory, or begins one.
     init(
@@ -41,15 +43,14 @@ final class StorageDirectory: Sendable {
         }
         let opening = try Self.open(layer, files, readOnly: readOnly)
         hashSeed = opening.manifest.hashSeed
-        report = opening.report
+        var report = opening.report
         if readOnly {
             log = nil
         } else {
-            let log = try WriteLog(
-                layer, path, opening.log.header, end: opening.log.end, nextSequence: opening.log.nextSequence,
-                durability.synchronization)
-            self.log = log
+            report.cutFile = try Self.setAside(opening.torn, layer, files)
+            log = try WriteLog(layer, path, opening.log, durability.synchronization)
         }
+        self.report = report
         catalogue = opening.catalogue(log)
         state = Mutex(State(manifest: opening.manifest, lock: lock))
         if !readOnly {
@@ -57,6 +58,7 @@ final class StorageDirectory: Sendable {
             try layer.synchronize(directory: path)
             try? removeStrays(opening.manifest, lastLog: opening.log.header.number)
         }
+        log?.whenFailed { [weak self] in self?.makeUpForFailure(after: 0) }
     }
 
     private static func open(
@@ -76,6 +78,30 @@ final class StorageDirectory: Sendable {
         }
     }
 
+    /// How many files of cut bytes stay.
+    private static let mostCuts: UInt64 = 16
+
+    /// Keeps what is about to be cut from the log, as damage may look like the end of a writing that was interrupted.
+    private static func setAside(
+        _ torn: [UInt8], _ layer: any FileLayer, _ files: DirectoryFiles
+    ) throws(VectorStoreError) -> String? {
+        guard torn.dropFirst(LogHeader.length).contains(where: { $0 != 0 }) else { return nil }
+        let numbers = (try layer.names(in: files.path) ?? []).compactMap(DirectoryFiles.cutNumber)
+        let number = (numbers.max() ?? 0) + 1
+        do throws(VectorStoreError) {
+            let file = try layer.open(files.cut(number), isNew: true)
+            try file.write(torn, at: 0)
+            try file.synchronize()
+            try layer.synchronize(directory: files.path)
+        } catch {
+            // The log has it still.
+            try? layer.remove(files.cut(number))
+            throw error
+        }
+        for old in numbers where old + mostCuts <= number { try layer.remove(files.cut(old)) }
+        return files.cut(number)
+    }
+
     private static func manifest(
         _ layer: any FileLayer, _ files: DirectoryFiles, readOnly: Bool
     ) throws(VectorStoreError) -> Manifest {
@@ -87,7 +113,16 @@ final class StorageDirectory: Sendable {
             let isBegun = log.count > LogHeader.length
             let numbers = names.compactMap { DirectoryFiles.logNumber($0) ?? DirectoryFiles.dataNumber($0) }
             guard !isBegun, numbers.allSatisfy({ $0 == 1 }), !names.contains("data-1") else {
-                throw corrupted(files.path, "there are data without a manifest")
+                throw VectorStoreError(
+                    .corruptedStorage,
+                    "\(files.path.quoted) has data and no manifest, without which nothing can be read; restore the "
+                        + "directory from a backup",
+                    store: "memory")
+            }
+            // A listing that ends too early must not cost what it left out.
+            guard try !layer.exists(files.manifest) else {
+                throw VectorStoreError(
+                    .unavailable, "\(files.path.quoted) cannot be listed; open it again", store: "memory")
             }
             guard !readOnly else {
                 throw VectorStoreError(
@@ -160,7 +195,7 @@ extension StorageDirectory {
     /// written anew, and the log goes on in another file.
     func prepareToWrite() throws(VectorStoreError) {
         let log = try writableLog()
-        if log.failure != nil { try checkpoint() }
+        if log.failure != nil { try checkpoint { log.failure != nil } }
     }
 
     /// Called before a collection is made sure of, which is no write where it is there.
@@ -175,23 +210,37 @@ extension StorageDirectory {
         guard let log, log.length > limit else { return }
         // Writers that are faster than checkpoints wait for one.
         if log.length > 4 * limit {
-            try? checkpoint()
+            try? checkpoint { log.length > limit }
             return
         }
         if isScheduled.exchange(true, ordering: .relaxed) { return }
-        background.async { [self] in
+        // Not when nobody has the store any more by then.
+        background.async { [weak self] in
+            guard let self else { return }
             isScheduled.store(false, ordering: .relaxed)
             // What fails here is tried again after the next write; the log has everything.
-            try? checkpoint()
+            try? checkpoint { log.length > limit }
+        }
+    }
+
+    /// Makes the checkpoint that is due after a failure, also where nobody writes any more.
+    private func makeUpForFailure(after seconds: Double) {
+        background.asyncAfter(deadline: .now() + seconds) { [weak self] in
+            guard let self, let log, log.failure != nil else { return }
+            do throws(VectorStoreError) { try checkpoint { log.failure != nil } } catch {
+                if !state.withLock({ $0.isClosed }) { makeUpForFailure(after: min(60, seconds * 2 + 1)) }
+            }
         }
     }
 
     /// Makes a checkpoint now.
-    func checkpoint() throws(VectorStoreError) {
+    ///
+    /// - Parameter isNeeded: Asked when those that were being made are done, as one is enough for all who wait.
+    func checkpoint(where isNeeded: () -> Bool = { true }) throws(VectorStoreError) {
         let log = try writableLog()
         try state.withLock { state throws(VectorStoreError) in
             guard !state.isClosed else { throw Self.closed }
-            try checkpoint(log, &state.manifest)
+            if isNeeded() { try checkpoint(log, &state.manifest) }
         }
     }
 
@@ -207,15 +256,31 @@ extension StorageDirectory {
         manifest.firstLog = firstLog
         manifest.catalogueSequence = changes.sequence
         manifest.nextKey = changes.nextKey
-        try Checkpoint(layer, files).write(collections.sorted { $0.key < $1.key }, into: &manifest)
+        try Checkpoint(layer, files).write(collections.sorted { $0.key < $1.key }, into: &manifest) {
+            () throws(VectorStoreError) in
+            if isLetGo.load(ordering: .relaxed) { throw Self.closed }
+        }
         try Self.publish(manifest, layer, files)
         old = manifest
+        log.goOn(in: firstLog)
         // What is left over is removed after the next checkpoint, or when the directory is opened.
         try? removeStrays(manifest, lastLog: .max)
     }
 
     private static var closed: VectorStoreError {
         VectorStoreError(.unavailable, "the store is closed; open the directory again", store: "memory")
+    }
+
+    /// Called when nobody has the store any more: a checkpoint that is being made is given up, as the log has everything,
+    /// and others may write to the directory.
+    func letGo() {
+        guard let log else { return }
+        isLetGo.store(true, ordering: .relaxed)
+        state.withLock { state in
+            log.close()
+            state.isClosed = true
+            state.lock = nil
+        }
     }
 
     /// Makes a last checkpoint where there is much to repeat, and lets others write to the directory.

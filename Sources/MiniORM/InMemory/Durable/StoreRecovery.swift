@@ -23,7 +23,7 @@ extension InMemoryVectorStore {
     /// The damaged directory is not changed. Of its last checkpoint every chunk of rows that can be read is saved, up to
     /// some thousand records each; of the log every call that can be read is repeated, also behind one that cannot. A
     /// record that was deleted or replaced by a lost call is saved as it was before. Where the manifest is damaged its
-    /// second copy is used; where both are, nothing can be saved.
+    /// second copy is used; where both are, or the file is gone, nothing can be saved.
     ///
     /// - Parameters:
     ///   - damaged: The directory. No store may write to it meanwhile.
@@ -63,10 +63,26 @@ private struct StoreRecovery {
     /// In memory, as the log has to be repeated by numbers of collections.
     private var names: [UInt64: String] = [:]
     private var sequences: [UInt64: UInt64] = [:]
+    /// Collections that the log drops. What others were still writing to one of them is no loss.
+    private var dropped: Set<UInt64> = []
+    /// Collections whose creation was lost.
+    private var missing: Set<UInt64> = []
+    /// The number of the next call in the log, as far as it could be followed.
+    private var nextSequence: UInt64?
 
     init(_ layer: any FileLayer, _ files: DirectoryFiles) throws(VectorStoreError) {
         self.layer = layer
         self.files = files
+        guard try layer.names(in: files.path) != nil else {
+            throw VectorStoreError(.unavailable, "there is no directory \(files.path.quoted)", store: "memory")
+        }
+        guard try layer.exists(files.manifest) else {
+            throw VectorStoreError(
+                .corruptedStorage,
+                "\(files.path.quoted) has no manifest, without which nothing can be read; restore the directory from a "
+                    + "backup",
+                store: "memory")
+        }
         let bytes = try layer.read(files.manifest)
         do throws(Manifest.Unreadable) { manifest = try Manifest(bytes, usesSecond: true) } catch {
             throw VectorStoreError(
@@ -127,20 +143,32 @@ private struct StoreRecovery {
     /// Repeats every call that can be read, file by file.
     private mutating func replay(to store: InMemoryVectorStore) throws(VectorStoreError) {
         let present = try layer.names(in: files.path) ?? []
+        for number in present.compactMap(DirectoryFiles.cutNumber).sorted() {
+            report.damage.append("cut-\(number): bytes that were cut from the log at an opening are not looked at")
+        }
         let numbers = present.compactMap(DirectoryFiles.logNumber).filter { $0 >= manifest.firstLog }.sorted()
-        if numbers.first != manifest.firstLog { cut("log-\(manifest.firstLog): the file is missing") }
+        var last = manifest.firstLog - 1
         for (index, number) in numbers.enumerated() {
             let bytes = try layer.read(files.log(number))
-            let next = index + 1 < numbers.count ? try layer.read(files.log(numbers[index + 1])) : []
-            // What lies behind the end that the next file knows is of calls that failed.
-            let end = next.withUnsafeBytes { LogHeader($0) }.map { Int(clamping: $0.previousEnd) }
+            let header = bytes.withUnsafeBytes { LogHeader($0) }
+            // No chain leads to a file that begins one, and it has no entries.
+            if number > manifest.firstLog, header?.isContinuation != true, bytes.count <= LogHeader.length { continue }
+            if number != last + 1 { cut("log-\(last + 1): the file is missing") }
+            last = number
+            var next: LogHeader?
+            if index + 1 < numbers.count, numbers[index + 1] == number + 1 {
+                next = try layer.read(files.log(number + 1), atMost: LogHeader.length).withUnsafeBytes { LogHeader($0) }
+            }
+            let end = next.flatMap { $0.isContinuation ? Int(clamping: $0.previousEnd) : nil }
+            let isLast = index + 1 == numbers.count
             let outcome: Result<Void, VectorStoreError> = bytes.withUnsafeBytes { bytes in
                 do throws(VectorStoreError) {
-                    return .success(try replay(bytes, end: end, number, isLast: index + 1 == numbers.count, to: store))
+                    return .success(try replay(bytes, end: end, number, isLast: isLast, to: store))
                 } catch { return .failure(error) }
             }
             try outcome.get()
         }
+        if last < manifest.firstLog { cut("log-\(manifest.firstLog): the file is missing") }
     }
 
     private mutating func cut(_ damage: String) {
@@ -148,23 +176,50 @@ private struct StoreRecovery {
         report.damage.append(damage)
     }
 
+    private mutating func lose(calls: UInt64, _ damage: String) {
+        let (sum, overflow) = report.lostCalls.addingReportingOverflow(Int(clamping: calls))
+        report.lostCalls = overflow ? .max : sum
+        report.damage.append(damage)
+    }
+
     private mutating func replay(
         _ bytes: UnsafeRawBufferPointer, end: Int?, _ number: UInt64, isLast: Bool, to store: InMemoryVectorStore
     ) throws(VectorStoreError) {
-        guard var reading = LogReading(bytes, end: end), reading.header.store == manifest.store else {
+        var reading: LogReading
+        if let whole = LogReading(bytes, end: end), whole.header.store == manifest.store,
+            whole.header.number == number
+        {
+            reading = whole
+            if let nextSequence, nextSequence < whole.nextSequence {
+                lose(calls: whole.nextSequence - nextSequence, "log-\(number): calls before it are missing")
+            }
+        } else if let headless = LogReading(
+            bytes, end: end, store: manifest.store, number: number, from: nextSequence ?? 1)
+        {
+            report.damage.append("log-\(number): the header is damaged")
+            reading = headless
+            // Without it, nobody knows which call is the first.
+            if nextSequence == nil { reading.beginAtFirstEntry() }
+        } else {
             // Nothing is written to a file before its header.
             if bytes.count > LogHeader.length || !isLast { cut("log-\(number): the header is damaged") }
             return
         }
         while true {
             while let (sequence, entry) = reading.next() { try replay(entry, sequence, to: store) }
-            let end = reading.end
-            if case .whole = end { return }
-            if case .torn = end, isLast { return }
             let offset = reading.offset
-            guard let lost = reading.skip() else { return cut("log-\(number): damaged from byte \(offset) on") }
-            report.lostCalls += Int(clamping: lost)
-            report.damage.append("log-\(number): byte \(offset) and what follows is damaged")
+            nextSequence = reading.nextSequence
+            if case .whole = reading.end {
+                if let end, end > bytes.count { cut("log-\(number): the file is cut") }
+                return
+            }
+            let isTorn = if case .torn = reading.end { isLast } else { false }
+            guard let lost = reading.skip() else {
+                // The end of a call whose writing was interrupted.
+                if !isTorn { cut("log-\(number): damaged from byte \(offset) on") }
+                return
+            }
+            lose(calls: lost, "log-\(number): byte \(offset) and what follows is damaged")
         }
     }
 
@@ -176,23 +231,41 @@ private struct StoreRecovery {
             case .create(let key, let description):
                 guard sequence > manifest.catalogueSequence else { return }
                 try store.createCollection(CreateCollectionRequest(collection: description, mode: .overwrite))
-                names = names.filter { $0.value.utf8.elementsEqual(description.name.utf8) == false }
+                for (old, name) in names where UTF8Key(name) == UTF8Key(description.name) { drop(old) }
                 names[key] = description.name
             case .drop(let key):
-                guard sequence > manifest.catalogueSequence, let name = names.removeValue(forKey: key) else { return }
-                try store.dropCollection(name)
+                guard sequence > manifest.catalogueSequence else { return }
+                if let name = drop(key) { try store.dropCollection(name) }
             case .upsert(let key, let records):
-                guard sequence > sequences[key] ?? 0, let name = names[key] else { return }
+                guard let name = name(of: key, sequence) else { return }
                 try store.upsert(UpsertRequest(collection: name, records: records))
             case .delete(let key, let ids):
-                guard sequence > sequences[key] ?? 0, let name = names[key] else { return }
+                guard let name = name(of: key, sequence) else { return }
                 _ = try store.delete(DeleteRequest(collection: name, ids: ids))
+            case .mark: return
             }
         } catch {
             // An entry that does not fit is lost; a disk that fails ends the recovery.
             guard error.code == .invalidVector || error.code == .collectionNotFound else { throw error }
-            report.lostCalls += 1
-            report.damage.append("log: call \(sequence) does not fit its collection")
+            lose(calls: 1, "log: call \(sequence) does not fit its collection")
         }
+    }
+
+    @discardableResult
+    private mutating func drop(_ key: UInt64) -> String? {
+        dropped.insert(key)
+        return names.removeValue(forKey: key)
+    }
+
+    /// The collection that a call is for, if it is to be repeated.
+    private mutating func name(of key: UInt64, _ sequence: UInt64) -> String? {
+        if let name = names[key] { return sequence > sequences[key] ?? 0 ? name : nil }
+        // Of an older collection the checkpoint says that it is gone.
+        if dropped.contains(key) || key < manifest.nextKey { return nil }
+        report.lostCalls += 1
+        if missing.insert(key).inserted {
+            report.damage.append("log: the creation of collection \(key) is lost, and with it what was written there")
+        }
+        return nil
     }
 }

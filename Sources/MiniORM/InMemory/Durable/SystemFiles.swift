@@ -28,13 +28,21 @@ struct SystemFiles: FileLayer {
     }
 
     func names(in directory: String) throws(VectorStoreError) -> [String]? {
-        guard let stream = opendir(directory) else {
+        var opened = opendir(directory)
+        while opened == nil, errno == EINTR { opened = opendir(directory) }
+        guard let stream = opened else {
             if errno == ENOENT { return nil }
             throw fileError("list", directory)
         }
         defer { closedir(stream) }
         var names: [String] = []
-        while let entry = readdir(stream) {
+        while true {
+            // The end and a failure look the same but for this.
+            errno = 0
+            guard let entry = readdir(stream) else {
+                guard errno == 0 else { throw fileError("list", directory) }
+                break
+            }
             let name = withUnsafePointer(to: &entry.pointee.d_name) { start in
                 start.withMemoryRebound(to: CChar.self, capacity: 1) { String(cString: $0) }
             }
@@ -49,8 +57,14 @@ struct SystemFiles: FileLayer {
 
     func map(_ path: String) throws(VectorStoreError) -> MappedFile { try MappedFile(path) }
 
-    func read(_ path: String) throws(VectorStoreError) -> [UInt8] {
-        try SystemFile(path, O_RDONLY | O_NONBLOCK).readAll()
+    func read(_ path: String, atMost count: Int) throws(VectorStoreError) -> [UInt8] {
+        try SystemFile(path, O_RDONLY | O_NONBLOCK).read(atMost: count)
+    }
+
+    func exists(_ path: String) throws(VectorStoreError) -> Bool {
+        if access(path, F_OK) == 0 { return true }
+        guard errno == ENOENT else { throw fileError("look for", path) }
+        return false
     }
 
     func rename(_ old: String, to new: String) throws(VectorStoreError) {
@@ -62,7 +76,7 @@ struct SystemFiles: FileLayer {
     }
 
     func synchronize(directory: String) throws(VectorStoreError) {
-        try SystemFile(directory, O_RDONLY | O_DIRECTORY).synchronizeAll()
+        try SystemFile(directory, O_RDONLY | O_DIRECTORY).synchronizeDirectory()
     }
 
     func lock(_ path: String) throws(VectorStoreError) -> any Sendable {
@@ -87,7 +101,7 @@ private final class SystemFile: LayeredFile {
 
     init(_ path: String, _ flags: Int32) throws(VectorStoreError) {
         self.path = path
-        descriptor = Self.open(path, flags | O_CLOEXEC)
+        descriptor = uninterrupted { Self.open(path, flags | O_CLOEXEC) }
         guard descriptor >= 0 else { throw fileError("open", path) }
     }
 
@@ -115,32 +129,27 @@ private final class SystemFile: LayeredFile {
     }
 
     func truncate(to length: Int) throws(VectorStoreError) {
-        guard ftruncate(descriptor, off_t(length)) == 0 else { throw fileError("cut", path) }
+        guard uninterrupted({ ftruncate(descriptor, off_t(length)) }) == 0 else { throw fileError("cut", path) }
     }
 
     func synchronize() throws(VectorStoreError) {
-        #if canImport(Darwin)
-        // Only this reaches the medium; not every file system has it.
-        if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
-        guard fsync(descriptor) == 0 else { throw fileError("synchronize", path) }
-        #else
-        // With the length, without the times.
-        guard fdatasync(descriptor) == 0 else { throw fileError("synchronize", path) }
-        #endif
+        guard uninterrupted({ synchronizeData(descriptor) }) == 0 else { throw fileError("synchronize", path) }
     }
 
-    func synchronizeAll() throws(VectorStoreError) {
-        guard fsync(descriptor) == 0 else { throw fileError("synchronize", path) }
+    func synchronizeDirectory() throws(VectorStoreError) {
+        if uninterrupted({ fsync(descriptor) }) == 0 { return }
+        // A file system that does not do this for directories keeps names in its own way.
+        guard errno == EINVAL || errno == ENOTSUP else { throw fileError("synchronize", path) }
     }
 
-    func readAll() throws(VectorStoreError) -> [UInt8] {
+    func read(atMost limit: Int) throws(VectorStoreError) -> [UInt8] {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw fileError("read", path) }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw VectorStoreError(.corruptedStorage, "\(path.quoted) is not a regular file", store: "memory")
         }
         var failure: VectorStoreError?
-        let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { buffer, filled in
+        let bytes = [UInt8](unsafeUninitializedCapacity: max(0, min(limit, Int(status.st_size)))) { buffer, filled in
             while filled < buffer.count, let base = buffer.baseAddress {
                 let count = pread(descriptor, base + filled, min(buffer.count - filled, 1 << 30), off_t(filled))
                 if count < 0, errno == EINTR { continue }
@@ -158,9 +167,9 @@ private final class SystemFile: LayeredFile {
     /// Belongs to the open file, so that it ends with the process, however that ends, and keeps other stores of this
     /// process out too.
     func lock() throws(VectorStoreError) {
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard uninterrupted({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
             guard errno == EWOULDBLOCK else { throw fileError("lock", path) }
-            let holder = (try? readAll()).flatMap { Int32(String(decoding: $0.prefix(16), as: UTF8.self)) }
+            let holder = (try? read(atMost: 16)).flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
             let who = holder.map { $0 == getpid() ? "another store of this process" : "process \($0)" }
             throw VectorStoreError(
                 .unavailable,

@@ -5,10 +5,26 @@ internal import Synchronization
 /// wait once.
 ///
 /// When the disk refuses a synchronization, the system may have dropped the pages and call the next attempt a success,
-/// although the bytes are gone. So nothing behind the last synchronization that worked is believed any more, and the
-/// file takes no more entries; ``rotate()`` begins another that says where this one ends.
+/// although the bytes are gone. So the file takes no more entries then, and the log stands still until a checkpoint has
+/// put what was acknowledged elsewhere: ``rotate()`` begins a file that begins a chain, and ``goOn(in:)``, called when
+/// the disk has the manifest that names that file, lets writers in.
+///
+/// Why nothing that was acknowledged is lost, and nothing is found behind a gap. A directory is opened by the manifest
+/// that the disk has, M, whose chain of files begins with M's.
+/// 1. A file that continues a chain is begun when the disk has said that it has all of the file before, which takes no
+///    entries from that moment on. So every entry of a chain but in its last file is on the disk, and a chain has no gap
+///    before its last file.
+/// 2. A file that begins a chain gets its first entry when the disk has the manifest that names it. Until then the old
+///    manifest is opened, whose chain does not lead to it, and whose last file is as it was; from then on the new one
+///    is, and with it all that had been acknowledged, as the data files have it. There is no moment without either.
+/// 3. A number is used twice only for a file that no manifest can name: one that begins a chain has a new one each time,
+///    as the disk may have a manifest although it has said that writing it failed.
+/// 4. Whoever waits for an entry is told that it is kept when the disk has said so of the file that the entry is in, and
+///    for no other reason: not when the log goes on in another file meanwhile (``State/lost``).
+/// 5. Entries of the last file that nobody was told of, as their synchronization failed, may be found when it is opened
+///    before such a checkpoint; nothing that was acknowledged comes after them.
 final class WriteLog: Sendable {
-    private struct State {
+    struct State {
         var file: any LayeredFile
         var header: LogHeader
         /// Where the entries end, and the number of the next one.
@@ -17,68 +33,81 @@ final class WriteLog: Sendable {
         /// The same for what the disk has.
         var synchronizedEnd: Int
         var synchronized: UInt64
-        /// Why the file takes no more entries, and where those that count end.
+        /// Whether there is no entry behind the last mark.
+        var isMarked: Bool
+        /// Why the file takes no more entries, and the last entry that the disk may still be asked for.
         var failure: VectorStoreError?
-        var trustedEnd = 0
         var trusted: UInt64 = 0
+        /// The file that the log goes on in after a failure, when there is a manifest that names it.
+        var next: (file: any LayeredFile, header: LogHeader)?
+        /// The highest number of a file so far.
+        var lastNumber: UInt64
+        /// Entries of files that were given up before the disk said that it has them; a pair of numbers for each failure.
+        var lost: [ClosedRange<UInt64>] = []
         var isSynchronizing = false
         var isClosed = false
         /// Whether the timer of ``Durability/Synchronization/every(_:)`` runs.
         var isScheduled = false
         var waiting: [DispatchSemaphore] = []
+        /// Called when the timer's synchronization has failed, as nobody else may notice.
+        var whenFailed: @Sendable () -> Void = {}
     }
 
-    private let files: any FileLayer
-    private let directory: String
+    /// Where a log goes on: behind the entries of a file that has been read.
+    struct Position {
+        var header: LogHeader
+        var end: Int
+        var nextSequence: UInt64
+        /// Whether the last entry is a mark, or there is none.
+        var isMarked: Bool
+        /// Whether a process ended while the disk may not have had all that is read of the file.
+        var isSuspect = false
+    }
+
+    let files: any FileLayer
+    let directory: String
     let synchronization: Durability.Synchronization
-    private let state: Mutex<State>
+    let state: Mutex<State>
     private let timer = DispatchQueue(label: "mini-orm.log")
 
     static func path(_ directory: String, _ number: UInt64) -> String { directory + "/log-\(number)" }
+    /// A file that says, to the next process, that what can be read of the log may not be on the disk. Of no use after a
+    /// power cut, so that it need not be there then.
+    static func suspicion(_ directory: String) -> String { directory + "/suspect" }
 
-    /// Begins the log of a directory, or goes on behind the entries of a file that has been read.
+    /// Goes on behind the entries of a file.
     init(
-        _ files: any FileLayer, _ directory: String, _ header: LogHeader, end: Int?, nextSequence: UInt64,
-        _ synchronization: Durability.Synchronization
+        _ files: any FileLayer, _ directory: String, _ position: Position, _ synchronization: Durability.Synchronization
     ) throws(VectorStoreError) {
         self.files = files
         self.directory = directory
         self.synchronization = synchronization
-        let file: any LayeredFile
-        if let end {
-            file = try files.open(Self.path(directory, header.number), isNew: false)
-            // Whatever was not written to its end must not be there when the next entries are.
-            try file.truncate(to: end)
-            try file.synchronize()
-        } else {
-            file = try Self.begin(files, directory, header)
+        let file = try files.open(Self.path(directory, position.header.number), isNew: false)
+        // Whatever was not written to its end must not be there when the next entries are.
+        try file.truncate(to: position.end)
+        do throws(VectorStoreError) { try file.synchronize() } catch {
+            Self.suspect(files, directory)
+            throw error
         }
-        let end = end ?? LogHeader.length
-        state = Mutex(
-            State(
-                file: file, header: header, end: end, nextSequence: nextSequence, synchronizedEnd: end,
-                synchronized: nextSequence - 1))
-    }
-
-    /// Makes a log file that has a header and no entries.
-    @discardableResult
-    static func begin(
-        _ files: any FileLayer, _ directory: String, _ header: LogHeader
-    ) throws(VectorStoreError) -> any LayeredFile {
-        let path = path(directory, header.number)
-        // What an earlier attempt may have left.
-        try files.remove(path)
-        let file = try files.open(path, isNew: true)
-        try file.write(header.bytes, at: 0)
-        try file.synchronize()
-        try files.synchronize(directory: directory)
-        return file
+        let last = position.nextSequence - 1
+        var state = State(
+            file: file, header: position.header, end: position.end, nextSequence: position.nextSequence,
+            synchronizedEnd: position.end, synchronized: last, isMarked: position.isMarked,
+            lastNumber: position.header.number)
+        if position.isSuspect {
+            state.trusted = last
+            state.failure = VectorStoreError(
+                .unavailable, "the log is that of a process that ended after a failure of the disk", store: "memory")
+        }
+        self.state = Mutex(state)
     }
 
     /// The length of the file.
     var length: Int { state.withLock { $0.end } }
-    /// Why nothing can be written until another file is begun.
+    /// Why nothing can be written until there is a checkpoint.
     var failure: VectorStoreError? { state.withLock { $0.failure } }
+
+    func whenFailed(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.whenFailed = body } }
 
     /// Appends entries and returns when they are kept, by the policy; the number of the last one. Of entries that could
     /// not be appended nothing stays.
@@ -89,6 +118,7 @@ final class WriteLog: Sendable {
             }
             if let failure = state.failure { throw failure }
             try write(entries, &state)
+            state.isMarked = false
             return state.nextSequence - 1
         }
         switch synchronization {
@@ -113,37 +143,51 @@ final class WriteLog: Sendable {
                 state.isScheduled = false
                 return state.nextSequence - 1
             }
-            try? synchronize(last)
+            do throws(VectorStoreError) {
+                try synchronize(last)
+                // Where nothing came since, as later entries say it too.
+                state.withLock { if $0.nextSequence == last + 1, !$0.isClosed { mark(&$0) } }
+            } catch {
+                state.withLock { $0.whenFailed }()
+            }
         }
+    }
+
+    /// Writes down that the disk has all entries. Nothing is lost where that fails: a damaged last entry may then be
+    /// taken for one whose writing was interrupted.
+    private func mark(_ state: inout State) {
+        guard state.failure == nil, !state.isMarked, state.synchronized == state.nextSequence - 1,
+            let mark = try? LogEntry.mark.encoded(), (try? write([mark], &state)) != nil
+        else { return }
+        state.isMarked = true
     }
 
     private func write(_ entries: [EncodedLogEntry], _ state: inout State) throws(VectorStoreError) {
         var offset = state.end
         var sequence = state.nextSequence
         var pending: [UInt8] = []
+        let file = state.file
+        func flush(_ bytes: [UInt8]) throws(VectorStoreError) {
+            try file.write(bytes, at: offset)
+            offset += bytes.count
+        }
         do throws(VectorStoreError) {
-            for var entry in entries {
-                entry.place(sequence: sequence, synchronized: state.synchronized, salt: state.header.salt)
+            for entry in entries {
+                pending += entry.header(
+                    sequence: sequence, synchronized: state.synchronized, salt: state.header.salt)
                 sequence += 1
                 // Small ones together, large ones from where they are.
-                if pending.isEmpty, entries.count == 1 || entry.bytes.count > 1 << 20 {
-                    try state.file.write(entry.bytes, at: offset)
-                    offset += entry.bytes.count
-                    continue
-                }
-                pending += entry.bytes
-                if pending.count > 1 << 20 {
-                    try state.file.write(pending, at: offset)
-                    offset += pending.count
+                let isLarge = entry.body.count > 1 << 16
+                if !isLarge { pending += entry.body }
+                if isLarge || pending.count > 1 << 20 {
+                    try flush(pending)
                     pending.removeAll(keepingCapacity: true)
                 }
+                if isLarge { try flush(entry.body) }
             }
-            if !pending.isEmpty {
-                try state.file.write(pending, at: offset)
-                offset += pending.count
-            }
+            if !pending.isEmpty { try flush(pending) }
         } catch {
-            // A part may be there. If it cannot be taken away, it is fenced off.
+            // A part may be there. If it cannot be taken away, nothing is written behind it.
             do throws(VectorStoreError) { try state.file.truncate(to: state.end) } catch {
                 distrust(&state, from: state.end, state.nextSequence - 1, error)
             }
@@ -153,17 +197,24 @@ final class WriteLog: Sendable {
         state.nextSequence = sequence
     }
 
-    private func distrust(_ state: inout State, from end: Int, _ sequence: UInt64, _ cause: VectorStoreError) {
-        guard state.failure == nil else { return }
+    /// Ends the use of the file. A failure that comes after another may leave less to be trusted.
+    func distrust(_ state: inout State, from end: Int, _ sequence: UInt64, _ cause: VectorStoreError) {
+        Self.suspect(files, directory)
         // Nobody was told that they were kept, so that they need not be found after a crash.
-        if synchronization == .always { try? state.file.truncate(to: end) }
-        state.trustedEnd = end
-        state.trusted = sequence
+        // Once the log is closed, another process may write to the file.
+        if synchronization == .always, !state.isClosed { try? state.file.truncate(to: end) }
+        state.trusted = state.failure == nil ? sequence : min(state.trusted, sequence)
+        guard state.failure == nil else { return }
         state.failure = VectorStoreError(
             .unavailable,
             "the log could not be written (\(cause.message)); what was acknowledged can be read, and the next write "
-                + "begins another log first",
+                + "makes a checkpoint first",
             store: "memory", cause: cause)
+    }
+
+    /// Without a promise: it is for a process that is killed between a failure and the checkpoint that follows it.
+    private static func suspect(_ files: any FileLayer, _ directory: String) {
+        _ = try? files.open(suspicion(directory), isNew: true)
     }
 
     /// Returns when the disk has an entry. One thread asks the disk, for all that have appended by then.
@@ -194,6 +245,9 @@ final class WriteLog: Sendable {
         while true {
             let semaphore = DispatchSemaphore(value: 0)
             let turn: ((any LayeredFile)?, Int, UInt64)? = try state.withLock { state throws(VectorStoreError) in
+                if state.lost.contains(where: { $0.contains(sequence) }) {
+                    throw VectorStoreError(.unavailable, "the disk failed before it had the call", store: "memory")
+                }
                 if state.synchronized >= sequence { return (nil, 0, 0) }
                 if let failure = state.failure, sequence > state.trusted { throw failure }
                 if state.isSynchronizing {
@@ -214,62 +268,16 @@ final class WriteLog: Sendable {
         state.waiting = []
     }
 
-    /// Ends the file and begins the next one, whose number it returns. Everything in the files before is on the disk
-    /// then, but for what was not to be trusted.
-    func rotate() throws(VectorStoreError) -> UInt64 {
-        while true {
-            let semaphore = DispatchSemaphore(value: 0)
-            let number: UInt64? = try state.withLock { state throws(VectorStoreError) in
-                if state.isSynchronizing {
-                    state.waiting.append(semaphore)
-                    return nil
-                }
-                return try rotate(&state)
-            }
-            if let number { return number }
-            semaphore.wait()
-        }
-    }
-
-    private func rotate(_ state: inout State) throws(VectorStoreError) -> UInt64 {
-        if state.failure == nil, state.synchronizedEnd < state.end {
-            do throws(VectorStoreError) { try state.file.synchronize() } catch {
-                distrust(&state, from: state.synchronizedEnd, state.synchronized, error)
-                throw error
-            }
-            state.synchronizedEnd = state.end
-            state.synchronized = state.nextSequence - 1
-        }
-        let end = state.failure == nil ? state.end : state.trustedEnd
-        let header = LogHeader(
-            store: state.header.store, number: state.header.number + 1, firstSequence: state.nextSequence,
-            previousEnd: UInt64(end))
-        let file: any LayeredFile
-        do throws(VectorStoreError) { file = try Self.begin(files, directory, header) } catch {
-            // Its header says where this file ends: if it came back after a power cut, it would cut what this file is
-            // given from here on.
-            do throws(VectorStoreError) {
-                try files.remove(Self.path(directory, header.number))
-                try files.synchronize(directory: directory)
-            } catch {
-                distrust(&state, from: state.end, state.nextSequence - 1, error)
-            }
-            throw error
-        }
-        state.file = file
-        state.header = header
-        state.end = LogHeader.length
-        state.synchronizedEnd = LogHeader.length
-        state.synchronized = state.nextSequence - 1
-        state.failure = nil
-        return header.number
-    }
-
     /// Takes no more entries.
     func close() { state.withLock { $0.isClosed = true } }
 
-    /// Waits until the disk has all entries.
+    /// Waits until the disk has all entries, and writes down that it has.
     func synchronizeAll() throws(VectorStoreError) {
         try synchronize(state.withLock { $0.nextSequence - 1 })
+        let last = state.withLock { state in
+            mark(&state)
+            return state.nextSequence - 1
+        }
+        try synchronize(last)
     }
 }

@@ -4,6 +4,9 @@
 /// Levels that are written and read: more than a repository lets in, fewer than a stack holds.
 private let maximumDepth = 512
 
+/// Values that memory is taken for before they have been read, on each level: a count is believed no further.
+private let mostReserved = 64
+
 private enum Tag: UInt8 {
     case missing = 0
     case null, no, yes, int, double, string, array, object
@@ -130,7 +133,7 @@ enum PayloadBytes {
     ) throws(MalformedBytes) -> [String: PayloadValue] {
         let count = try reader.count(of: 2)
         var members: [String: PayloadValue] = [:]
-        members.reserveCapacity(count)
+        members.reserveCapacity(min(count, mostReserved))
         for _ in 0..<count {
             guard let number = Int(exactly: try reader.varint()), number < names.count else { throw MalformedBytes() }
             let old = members.updateValue(try value(names, depth + 1, &reader), forKey: names[number])
@@ -156,7 +159,7 @@ enum PayloadBytes {
         case .array:
             let count = try reader.count()
             var values: [PayloadValue] = []
-            values.reserveCapacity(count)
+            values.reserveCapacity(min(count, mostReserved))
             for _ in 0..<count { values.append(try value(names, depth + 1, &reader)) }
             return .array(values)
         case .object: return .object(try object(names, depth, &reader))

@@ -3,7 +3,9 @@ extension InMemoryVectorStore {
     ///
     /// Every checksum is compared, which reads the file once. The vectors then stay in the file, mapped into memory, so
     /// that several processes share them; what is written to the store afterwards is in memory, and reaches a file by
-    /// ``save(to:)`` alone. The file may be replaced or deleted meanwhile, but must not be written to in place.
+    /// ``save(to:)`` alone. The file may be replaced or deleted meanwhile, but must not be written to in place or cut:
+    /// where bytes of a mapped file are gone, or the disk cannot read them, the system ends the process with the signal
+    /// `SIGBUS`.
     ///
     /// - Parameters:
     ///   - path: The file.

@@ -10,7 +10,8 @@ extension InMemoryVectorStore {
     ///
     /// - Throws: ``VectorStoreError/Code/unavailable``, ``VectorStoreError/Code/unauthorized`` or
     ///   ``VectorStoreError/Code/backend`` where the system refuses, with its reason;
-    ///   ``VectorStoreError/Code/unsupportedPayload`` for a payload that did not come through a repository.
+    ///   ``VectorStoreError/Code/unsupportedPayload`` for a payload that did not come through a repository;
+    ///   ``VectorStoreError/Code/corruptedStorage`` where a file that the store is kept in is damaged.
     public func save(to path: String) throws(VectorStoreError) {
         try save(to: path, calls: .system)
     }
@@ -48,6 +49,8 @@ private struct SavedFile: ~Copyable {
 
     private mutating func append(_ part: CollectionSnapshot.Part) throws(VectorStoreError) -> SavedChunk {
         let chunk = part.chunk
+        // All of it, and before anything of it: what is written here gets a checksum that is right.
+        guard chunk.isIntact else { throw chunk.damaged }
         let rows = (0..<part.count).filter(part.isLive)
         var vectors = Checksum()
         var norms = ByteWriter(), ids = ByteWriter(), payloads = ByteWriter()
@@ -67,6 +70,8 @@ private struct SavedFile: ~Copyable {
             ids.text(chunk.id(row))
         }
         try PayloadBytes.write(rows.map(chunk.payload), to: &payloads)
+        // Payloads are looked at one by one, as they are read.
+        try chunk.checkIntact()
         return SavedChunk(
             rows: rows.count, SavedSection(length: UInt64(length), checksum: vectors.value),
             try append(norms), try append(ids), try append(payloads))

@@ -23,7 +23,7 @@ struct FileCalls: Sendable {
             Glibc.write(descriptor, bytes, count)
             #endif
         },
-        sync: { fsync($0) },
+        sync: { synchronizeData($0) },
         rename: { old, new in
             #if canImport(Darwin)
             Darwin.rename(old, new)
@@ -33,6 +33,26 @@ struct FileCalls: Sendable {
             Glibc.rename(old, new)
             #endif
         })
+}
+
+/// Waits until the disk has the bytes of a file, with its length, or the names in a directory; 0, or -1 and `errno`.
+func synchronizeData(_ descriptor: Int32) -> Int32 {
+    #if canImport(Darwin)
+    // Only this reaches the medium; not every file system has it.
+    if fcntl(descriptor, F_FULLFSYNC) == 0 { return 0 }
+    return fsync(descriptor)
+    #else
+    // Without the times.
+    return fdatasync(descriptor)
+    #endif
+}
+
+/// The result of a call that is made again where a signal has interrupted it.
+func uninterrupted(_ call: () -> Int32) -> Int32 {
+    while true {
+        let result = call()
+        if result >= 0 || errno != EINTR { return result }
+    }
 }
 
 /// The error of a call that failed, by the thread's `errno`.
@@ -56,7 +76,7 @@ final class MappedFile: @unchecked Sendable {
 
     init(_ path: String) throws(VectorStoreError) {
         // Without O_NONBLOCK, opening a pipe would wait for a writer.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = uninterrupted { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else { throw fileError("open", path) }
         defer { close(descriptor) }
         var status = stat()
@@ -105,7 +125,8 @@ struct NewFile: ~Copyable {
         temporary = "\(target).\(getpid()).\(String(UInt64.random(in: 0...(.max)), radix: 36)).tmp"
         var old = stat()
         let mode = stat(target, &old) == 0 ? old.st_mode & 0o777 : 0o666
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+        let name = temporary
+        descriptor = uninterrupted { open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode) }
         guard descriptor >= 0 else { throw fileError("create", temporary) }
     }
 
@@ -163,13 +184,15 @@ struct NewFile: ~Copyable {
         try flush()
         guard lseek(descriptor, 0, SEEK_SET) == 0 else { throw fileError("write", temporary) }
         try write(header)
-        guard calls.sync(descriptor) == 0 else { throw fileError("write", temporary) }
+        guard uninterrupted({ calls.sync(descriptor) }) == 0 else { throw fileError("write", temporary) }
         guard calls.rename(temporary, path) == 0 else { throw fileError("replace", path) }
         isInPlace = true
         // The name, too, has to reach the disk.
-        let parent = open(directory, O_RDONLY | O_CLOEXEC)
+        let parent = uninterrupted { open(directory, O_RDONLY | O_CLOEXEC) }
         guard parent >= 0 else { throw fileError("open", directory) }
         defer { close(parent) }
-        guard calls.sync(parent) == 0 else { throw fileError("write", directory) }
+        guard uninterrupted({ calls.sync(parent) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
+            throw fileError("write", directory)
+        }
     }
 }
