@@ -133,6 +133,46 @@ import Testing
         }
     }
 
+    /// More rows than a query looks through at once: lists that wait, are refined, overflow, and queries that leave.
+    @Test(arguments: [Kind.clustered, .isotropic, .duplicated, .farFromOrigin, .wildNorms], VectorMetric.allCases)
+    func longScansAreExact(kind: Kind, metric: VectorMetric) throws {
+        let dimension = 40
+        var source = Source(kind, dimension, seed: 4)
+        let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: dimension, metric: metric))
+        try collection.upsert(Self.records(&source, 0..<9000))
+        let sample = try #require(RowSample(collection.snapshot, atMost: 512))
+        let books = [
+            CodeBook(dimension: dimension, axes: sample.principalAxes(32), leading: 8, count: 32),
+            CodeBook(dimension: dimension),
+        ]
+        for (number, part) in collection.snapshot.parts.enumerated() where number != 2 {
+            let codes = ChunkCodes(books[number % 5 == 1 ? 1 : 0], metric: metric, rows: part.chunk.capacity)
+            let end = part.count / 16 * 16
+            codes.append(part.chunk, from: 0, to: end)
+            part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
+        }
+        _ = try collection.delete((0..<900).map { "r\(($0 * 5 * 7919) % 100_003)" })
+        let snapshot = collection.snapshot
+        // Queries like the rows, and others that no bound helps.
+        var asked = (0..<9).map { _ in source.next() }
+        for query in [2, 5, 6] { asked[query] = (0..<dimension).map { Float($0 % 3) - 1 } }
+        let some = RowSelection(
+            snapshot.parts.map { part in
+                var rows = RowSet()
+                for row in 0..<part.count where row / 64 % 3 != 0 && row % 5 < 3 { rows.insert(row) }
+                return rows
+            })
+        for options in [QueryOptions(topK: 1), QueryOptions(topK: 10), QueryOptions(topK: 120)] {
+            for (count, selection) in [(1, RowSelection.all), (9, .all), (9, some)] {
+                let queries = PreparedQueries(Array(asked.prefix(count)), metric: metric, dimension: dimension)
+                let expected = Self.search(1, codes: false).search(snapshot, queries, options, selection)
+                let found = Self.search(count == 1 ? 3 : 2, codes: true, coding: .never)
+                    .search(snapshot, queries, options, selection)
+                #expect(Self.isSame(found, expected), "\(options.topK) \(count)")
+            }
+        }
+    }
+
     private static func compare(
         _ collection: InMemoryCollection, _ source: inout Source, _ what: String, coding: CodingPolicy.Coding = .atOnce
     ) {

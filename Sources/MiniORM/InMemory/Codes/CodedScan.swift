@@ -27,6 +27,8 @@ struct CodedScan {
     private let coded: UnsafeMutableBufferPointer<cvk_coded_query>
     /// How many rows each query of the group has measured.
     private var measured: [Int]
+    /// How many of the rows that wait, the first ones, have been refined; by query of the group.
+    private var refined: [Int]
     /// Rows that have been bounded for each query that is on its way.
     private var seen = 0
     private(set) var counts = CodedSearch.Tally.Counts()
@@ -46,6 +48,7 @@ struct CodedScan {
         self.plain = plain
         active = Array(group)
         measured = [Int](repeating: 0, count: group.count)
+        refined = measured
         self.found = found
         self.coded = coded
         for index in 0..<group.count {
@@ -81,9 +84,7 @@ struct CodedScan {
                 var leaving: [Int] = []
                 for index in active.indices where isDue || found[index].count > waiting {
                     look(index, &best)
-                    if isHopeless(found[index].count, index) {
-                        settle(index, &best)
-                    } else if found[index].count > waiting {
+                    if found[index].count > waiting / 2 || isHopeless(found[index].count, index) {
                         settle(index, &best)
                     }
                     if isHopeless(measured[active[index] - group.lowerBound], index) { leaving.append(index) }
@@ -126,9 +127,11 @@ struct CodedScan {
     /// Measures the best of the rows that wait, and forgets those that are below the floor then.
     private mutating func look(_ index: Int, _ best: inout [TopK]) {
         keep(index)
+        let limit = search.limit
+        // Where it takes many to raise the floor, it is worth knowing better which are the best.
+        if found[index].count > CodedSearch.rowsWaiting(limit) / 2, seen > Self.rowsPerBlock { refine(index) }
         let count = found[index].count
         if count == 0 { return }
-        let limit = search.limit
         let hasFloor = best[active[index] - group.lowerBound].floor > -.infinity
         // The best of every few, the best of those first; at first as many as it takes to have a floor.
         let rowsPerSeed = max(4, count / max(64, 4 * limit))
@@ -154,16 +157,30 @@ struct CodedScan {
         keep(index)
     }
 
+    /// Forgets rows below the floor.
     private mutating func keep(_ index: Int) {
         let of = found[index]
-        found[index].count = cvk_keep(of.threshold, of.numbers, of.bounds, of.count)
+        guard of.count > 0, let numbers = of.numbers, let bounds = of.bounds else { return }
+        let slot = active[index] - group.lowerBound
+        let start = refined[slot]
+        refined[slot] = cvk_keep(of.threshold, numbers, bounds, start)
+        let count = cvk_keep(of.threshold, numbers + start, bounds + start, of.count - start)
+        move(index, from: start, count, to: refined[slot])
+        found[index].count = refined[slot] + count
     }
 
-    /// Refines and measures what waits, as far as it is not below the floor.
-    private mutating func settle(_ index: Int, _ best: inout [TopK]) {
+    private func move(_ index: Int, from start: Int, _ count: Int, to end: Int) {
+        guard start != end, let numbers = found[index].numbers, let bounds = found[index].bounds else { return }
+        (numbers + end).update(from: numbers + start, count: count)
+        (bounds + end).update(from: bounds + start, count: count)
+    }
+
+    /// Brings the bounds of those that wait down by the second stage, each once, and forgets rows below the floor.
+    private mutating func refine(_ index: Int) {
         let of = found[index]
-        guard of.count > 0, let numbers = of.numbers, let bounds = of.bounds else { return }
-        var (start, kept) = (0, 0)
+        let slot = active[index] - group.lowerBound
+        guard of.count > refined[slot], let numbers = of.numbers, let bounds = of.bounds else { return }
+        var (start, kept) = (refined[slot], refined[slot])
         while start < of.count {
             guard let position = position(of: Int(numbers[start])), let part = search.parts[position] else { break }
             var end = start + 1
@@ -177,22 +194,29 @@ struct CodedScan {
                     coded.baseAddress.map { $0 + part.book * group.count + index }, of.threshold, numbers + start,
                     bounds + start, count)
             }
-            for offset in 0..<count {
-                numbers[kept] = numbers[start + offset]
-                bounds[kept] = bounds[start + offset]
-                kept += 1
-            }
+            move(index, from: start, count, to: kept)
+            kept += count
             start = end
         }
+        found[index].count = kept
+        refined[slot] = kept
+    }
+
+    /// Refines and measures what waits, as far as it is not below the floor.
+    private mutating func settle(_ index: Int, _ best: inout [TopK]) {
+        refine(index)
+        guard let numbers = found[index].numbers, let bounds = found[index].bounds else { return }
+        let count = found[index].count
         var few: [Int] = []
-        for offset in 0..<kept {
+        for offset in 0..<count {
             if !(bounds[offset] < found[index].threshold) { few.append(Int(numbers[offset])) }
-            if few.count == Self.rowsPerPick || (offset == kept - 1 && !few.isEmpty) {
+            if few.count == Self.rowsPerPick || (offset == count - 1 && !few.isEmpty) {
                 measure(few, index, &best)
                 few.removeAll(keepingCapacity: true)
             }
         }
         found[index].count = 0
+        refined[active[index] - group.lowerBound] = 0
     }
 
     /// The part of a row by its number.

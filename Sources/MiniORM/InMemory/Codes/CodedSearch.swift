@@ -122,7 +122,7 @@ struct CodedSearch: Sendable {
     }
 
     /// Rows of a query that wait to be measured, before they are.
-    static func rowsWaiting(_ limit: Int) -> Int { max(1024, 8 * limit) }
+    static func rowsWaiting(_ limit: Int) -> Int { max(1024, 64 * limit) }
 
     /// How many queries go over the codes at once: as many as the second cache has room for, with what they find.
     static func queriesAtOnce(_ limit: Int) -> Int {

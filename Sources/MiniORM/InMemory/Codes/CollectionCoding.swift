@@ -62,7 +62,8 @@ final class CollectionCoding: Sendable {
             share += (cost - share) / 4
             if share > 1 {
                 pause = nextPause
-                nextPause = min(256, 2 * nextPause)
+                // Not for long: a search that codes do not help finds out early, and costs little more than without.
+                nextPause = min(16, 2 * nextPause)
             } else {
                 nextPause = 1
             }
