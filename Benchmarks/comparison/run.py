@@ -127,7 +127,6 @@ class Comparison:
 
     def settled(self, case, ours, **arguments):
         reply = ours.call("settle", **arguments)
-        # What the process holds beside the store (the mapped file of rows, the queries) is no part of it.
         held = ours.loaded_bytes + reply["grown"]
         self.report.notes.append(
             f"{case}: steady after {reply['seconds'][0]:.1f} s of queries; the store takes {held / 1e6:.0f} MB then, "

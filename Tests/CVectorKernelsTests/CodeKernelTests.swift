@@ -42,7 +42,8 @@ import Testing
                                 guard let base = queryCodes.baseAddress else { return nil }
                                 let rows = cvk_coded_rows(
                                     codes: codes.baseAddress, words: words, factors: factors.baseAddress,
-                                    factor_count: factorCount, norms: norms.baseAddress, records: records.baseAddress, record_codes: recordCodes)
+                                    factor_count: factorCount, norms: norms.baseAddress, records: records.baseAddress,
+                                    record_codes: recordCodes)
                                 let queries = (0..<queryCount).map { number in
                                     let first = base + number * 2 * Self.queryStride
                                     let second = first + Self.queryStride
@@ -53,7 +54,8 @@ import Testing
                                     return cvk_coded_query(
                                         codes: first, record_codes: second, offset: -128 * sums.0,
                                         record_offset: -128 * sums.1, scale: 0.001, residual: 0.9, tail: 0.3,
-                                        lead: -0.7, constant: 0.01 * Float(number + 1), record_scale: 0.0007, record_residual: 0.95, record_tail: 0.1,
+                                        lead: -0.7, constant: 0.01 * Float(number + 1), record_scale: 0.0007,
+                                        record_residual: 0.95, record_tail: 0.1,
                                         record_constant: 0.001, weight: 1.5)
                                 }
                                 return body(rows, queries)
@@ -118,7 +120,9 @@ import Testing
                 cvk_code_dots(
                     cvk_kernel_portable, &raw, 0, groups, queries, queryCount, &dots, groups * 16)
                 let query = (raw: queries[query], dot: Double(dots[query * groups * 16 + row]))
-                func factor(_ kind: Int) -> Double { Double(factors[row / 16 * 16 * factorCount + 16 * kind + row % 16]) }
+                func factor(_ kind: Int) -> Double {
+                    Double(factors[row / 16 * 16 * factorCount + 16 * kind + row % 16])
+                }
                 var bound = query.dot * factor(0) * Double(query.raw.scale) + factor(1) * Double(query.raw.residual)
                 if factorCount == 4 {
                     bound += factor(2) * Double(query.raw.tail) + factor(3) * Double(query.raw.lead)
@@ -174,7 +178,8 @@ import Testing
     func aScanFindsWhatItsBoundsSay(kernel: UInt32, shape: UInt32) throws {
         let (kernel, shape) = (cvk_kernel(rawValue: kernel), cvk_shape(rawValue: shape))
         for (groups, factorCount) in [(5, 4), (8, 2), (9, 4), (11, 2), (17, 4)] {
-            let codes = Codes(words: 24, groups: groups, recordCodes: 16, factorCount: factorCount, seed: UInt64(groups))
+            let codes = Codes(
+                words: 24, groups: groups, recordCodes: 16, factorCount: factorCount, seed: UInt64(groups))
             let present = (0..<(groups + 3) / 4).map { $0 == 2 ? 0 : 0xF3F1_AAAA_0FFF_FF0F as UInt64 }
             for count in [1, 3, 4, 7] {
                 let bounds = try (0..<count).map { query in
@@ -228,7 +233,8 @@ import Testing
                 #expect(!expected.rows.isEmpty && expected.rows.count < all[query].rows.count)
                 #expect(other.rows == expected.rows)
                 #expect(
-                    zip(other.bounds, expected.bounds).allSatisfy { abs($0 - $1) <= 1e-4 * (1 + max(abs($0), abs($1))) })
+                    zip(other.bounds, expected.bounds).allSatisfy { abs($0 - $1) <= 1e-4 * (1 + max(abs($0), abs($1))) }
+                )
             }
         }
     }
@@ -255,7 +261,8 @@ import Testing
                                 numbers: numbers.baseAddress, bounds: bounds.baseAddress, count: 0,
                                 threshold: .greatestFiniteMagnitude)
                             cvk_code_scan(
-                                cvk_kernel(rawValue: kernel), cvk_shape_cosine, &rows, 0, 1, [0xFFFF], 0, &one, 1, &found)
+                                cvk_kernel(rawValue: kernel), cvk_shape_cosine, &rows, 0, 1, [0xFFFF], 0, &one, 1,
+                                &found)
                             #expect(Array(numbers[..<found.count]) == [3, 9])
                         }
                     }

@@ -120,8 +120,8 @@ final class CollectionCoding: Sendable {
         }
     }
 
-    /// A collection that had it is gone. With the last one, what is under way in the background ends soon, and lets go of
-    /// the rows.
+    /// A collection that had it is gone. With the last one, what is under way in the background ends soon, and lets go
+    /// of the rows.
     func abandon() {
         state.withLock {
             $0.owners -= 1
@@ -198,7 +198,11 @@ final class CollectionCoding: Sendable {
             isOver = true
         } else if let position = work.nextPart, position < work.snapshot.parts.count {
             let part = work.snapshot.parts[position]
-            if let book = work.book { Self.code(part, work.metric, book) } else { part.chunk.codes.withLock { $0 = nil } }
+            if let book = work.book {
+                Self.code(part, work.metric, book)
+            } else {
+                part.chunk.codes.withLock { $0 = nil }
+            }
             work.nextPart = position + 1
             isOver = position + 1 == work.snapshot.parts.count
         } else {
@@ -247,8 +251,8 @@ final class CollectionCoding: Sendable {
     }
 
     /// Takes notice of how a search went. Where codes rule out too little, the next searches of its kind go without.
-    /// Where they rule out much less than expected, axes and stages are chosen anew: if a quarter of the rows came since,
-    /// or, once, if it happens again and again.
+    /// Where they rule out much less than expected, axes and stages are chosen anew: if a quarter of the rows came
+    /// since, or, once, if it happens again and again.
     func learn(from counts: CodedSearch.Tally.Counts, _ kind: Kind, _ snapshot: CollectionSnapshot) {
         guard counts.bounded + counts.scanned > 0 else { return }
         state.withLock { state in

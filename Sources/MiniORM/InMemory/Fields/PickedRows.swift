@@ -17,7 +17,8 @@ extension ExactSearch {
                     queries.measure(group, picked: rows, kernel, into: measures)
                     for (number, query) in group.enumerated() {
                         offerPicked(
-                            picked, measures[number * picked.count..<(number + 1) * picked.count], part, position, query,
+                            picked, measures[number * picked.count..<(number + 1) * picked.count], part, position,
+                            query,
                             queries, &best[number])
                     }
                     picked.removeAll(keepingCapacity: true)
