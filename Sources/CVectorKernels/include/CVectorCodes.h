@@ -81,11 +81,12 @@ typedef struct cvk_found {
     float threshold;
 } cvk_found;
 
-/// Bounds the rows of groups from `first_group` on, a multiple of 4, for every query, and adds those that are present and
-/// not below the query's threshold to what it has found, in order. There has to be room for all of the rows and 16 more.
+/// Bounds the rows of groups from `first_group` on, a multiple of 4, for every query, and adds those that are present
+/// and not below the query's threshold to what it has found, in order. There has to be room for all of the rows and 16
+/// more.
 ///
-/// Row r is present if bit r % 64 of `present[r / 64]` is set, and its number is `base + r`. Rows of which none is present
-/// are not read, 64 at a time.
+/// Row r is present if bit r % 64 of `present[r / 64]` is set, and its number is `base + r`. Where none of 64 rows is
+/// present, they are not read.
 void cvk_code_scan(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,
                    size_t group_count, const uint64_t *present, uint32_t base, const cvk_coded_query *queries,
                    size_t query_count, cvk_found *found);

@@ -6,7 +6,7 @@ struct CodePlan: Sendable {
     let cost: Double
 
     /// What it costs to bring a record of the second stage to the processor, and a row to be measured.
-    private static let recordCost = 800.0
+    private static let recordCost = 1600.0
     private static func rowCost(width: Int) -> Double { 4000 + 4 * Double(width) }
 
     /// The cost of measuring every row.
