@@ -85,7 +85,8 @@ let package = Package(
             name: "StoreCrashHelper", dependencies: ["MiniORM"], path: "Tests/StoreCrashHelper", swiftSettings: settings
         ),
         .testTarget(
-            name: "MiniORMTests", dependencies: ["MiniORM", "MiniORMConformance", "StoreCrashHelper", "TestSupport"],
+            name: "MiniORMTests",
+            dependencies: ["CVectorKernels", "MiniORM", "MiniORMConformance", "StoreCrashHelper", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "MiniORMConformanceTests", dependencies: ["MiniORM", "MiniORMConformance"], swiftSettings: settings),

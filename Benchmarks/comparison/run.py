@@ -32,8 +32,8 @@ class Comparison:
         contestant = Contestant("MiniORM", [self.arguments.ours], self.cache / "logs" / "MiniORM", told_threads(threads))
         if kind:
             reply = contestant.call("load", payload=payload, **self.files(kind, count, metric), threads=threads)
-            size = count * rows_data.DIMENSION * 4
-            contestant.memory = reply["bytes"] / size
+            contestant.vector_bytes = count * rows_data.DIMENSION * 4
+            contestant.loaded_bytes = reply["bytes"]
         return contestant
 
     def files(self, kind, count, metric):
@@ -127,8 +127,10 @@ class Comparison:
 
     def settled(self, case, ours, **arguments):
         reply = ours.call("settle", **arguments)
+        held = ours.loaded_bytes + reply["grown"]
         self.report.notes.append(
-            f"{case}: steady after {reply['seconds'][0]:.1f} s of queries; resident then {reply['bytes'] / 1e6:.0f} MB"
+            f"{case}: steady after {reply['seconds'][0]:.1f} s of queries; the store takes {held / 1e6:.0f} MB then, "
+            f"{held / ours.vector_bytes:.3f} of the vectors ({ours.loaded_bytes / ours.vector_bytes:.3f} before the first query)"
         )
 
     def found(self, peer, kind, count, metric, filter=None, asked=200, own_filter=None):

@@ -19,11 +19,9 @@ CVK_TARGET CVK_INLINE __m256 step(const cvk_measure measure, __m256 query, __m25
     return _mm256_fmadd_ps(difference, difference, sum);
 }
 
-// Rows are asked for this far ahead: about the time that memory takes to answer.
-#define CVK_AHEAD 4096
-
-CVK_TARGET CVK_INLINE void block(const cvk_measure measure, const float *queries, const float *rows, size_t width,
-                                 float *results, size_t stride, const int Q, const int R) {
+CVK_TARGET CVK_INLINE void block(const cvk_measure measure, const float *queries, const float *const *at,
+                                 const float *const *ahead, size_t width, float *results, size_t stride, const int Q,
+                                 const int R, const bool is_picked) {
     __m256 low[4], high[4];
 #pragma clang loop unroll(full)
     for (int i = 0; i < Q * R; i++) low[i] = high[i] = _mm256_setzero_ps();
@@ -31,11 +29,9 @@ CVK_TARGET CVK_INLINE void block(const cvk_measure measure, const float *queries
         __m256 row_low[4], row_high[4];
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) {
-            const float *at = rows + r * width + start;
-            row_low[r] = _mm256_loadu_ps(at);
-            row_high[r] = _mm256_loadu_ps(at + 8);
-            // An address past the end is no fault: a prefetch is a hint.
-            if (Q == 1) _mm_prefetch((const char *)at + CVK_AHEAD, _MM_HINT_T0);
+            row_low[r] = _mm256_loadu_ps(at[r] + start);
+            row_high[r] = _mm256_loadu_ps(at[r] + start + 8);
+            if (Q == 1 || is_picked) _mm_prefetch((const char *)(ahead[r] + start), _MM_HINT_T0);
         }
 #pragma clang loop unroll(full)
         for (int q = 0; q < Q; q++) {
@@ -55,21 +51,5 @@ CVK_TARGET CVK_INLINE void block(const cvk_measure measure, const float *queries
     }
 }
 
-CVK_TARGET static void dots(const float *queries, size_t query_count, const float *rows, size_t row_count,
-                            size_t width, float *results, size_t results_stride) {
-    const cvk_measure measure = cvk_measure_dot;
-    CVK_FOR_EACH_BLOCK(block, 2, 2, 4);
-}
-
-CVK_TARGET static void distances(const float *queries, size_t query_count, const float *rows, size_t row_count,
-                                 size_t width, float *results, size_t results_stride) {
-    const cvk_measure measure = cvk_measure_squared_l2;
-    CVK_FOR_EACH_BLOCK(block, 2, 2, 4);
-}
-
-void cvk_measure_avx2(cvk_measure measure, const float *queries, size_t query_count, const float *rows,
-                      size_t row_count, size_t width, float *results, size_t results_stride) {
-    (measure == cvk_measure_dot ? dots : distances)(queries, query_count, rows, row_count, width, results,
-                                                    results_stride);
-}
+CVK_DEFINE_MEASURES(CVK_TARGET, avx2, block, 2, 2, 4)
 #endif

@@ -36,11 +36,9 @@ CVK_TARGET CVK_INLINE __m512 reduce16(const __m512 *sums) {
     return sixteenth(eighth(sets[0], sets[1]), eighth(sets[2], sets[3]));
 }
 
-// Rows are asked for this far ahead: about the time that memory takes to answer.
-#define CVK_AHEAD 4096
-
-CVK_TARGET CVK_INLINE void block(const cvk_measure measure, const float *queries, const float *rows, size_t width,
-                                 float *results, size_t stride, const int Q, const int R) {
+CVK_TARGET CVK_INLINE void block(const cvk_measure measure, const float *queries, const float *const *at,
+                                 const float *const *ahead, size_t width, float *results, size_t stride, const int Q,
+                                 const int R, const bool is_picked) {
     __m512 sums[16];
 #pragma clang loop unroll(full)
     for (int i = 0; i < Q * R; i++) sums[i] = _mm512_setzero_ps();
@@ -50,10 +48,8 @@ CVK_TARGET CVK_INLINE void block(const cvk_measure measure, const float *queries
         for (int q = 0; q < Q; q++) query[q] = _mm512_loadu_ps(queries + q * width + start);
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) {
-            const float *at = rows + r * width + start;
-            __m512 row = _mm512_loadu_ps(at);
-            // An address past the end is no fault: a prefetch is a hint.
-            if (Q == 1) _mm_prefetch((const char *)at + CVK_AHEAD * R / 4, _MM_HINT_T0);
+            __m512 row = _mm512_loadu_ps(at[r] + start);
+            if (Q == 1 || is_picked) _mm_prefetch((const char *)(ahead[r] + start), _MM_HINT_T0);
 #pragma clang loop unroll(full)
             for (int q = 0; q < Q; q++) {
                 if (measure == cvk_measure_dot) {
@@ -80,21 +76,5 @@ CVK_TARGET CVK_INLINE void block(const cvk_measure measure, const float *queries
     }
 }
 
-CVK_TARGET static void dots(const float *queries, size_t query_count, const float *rows, size_t row_count,
-                            size_t width, float *results, size_t results_stride) {
-    const cvk_measure measure = cvk_measure_dot;
-    CVK_FOR_EACH_BLOCK(block, 4, 4, 8);
-}
-
-CVK_TARGET static void distances(const float *queries, size_t query_count, const float *rows, size_t row_count,
-                                 size_t width, float *results, size_t results_stride) {
-    const cvk_measure measure = cvk_measure_squared_l2;
-    CVK_FOR_EACH_BLOCK(block, 4, 4, 8);
-}
-
-void cvk_measure_avx512(cvk_measure measure, const float *queries, size_t query_count, const float *rows,
-                        size_t row_count, size_t width, float *results, size_t results_stride) {
-    (measure == cvk_measure_dot ? dots : distances)(queries, query_count, rows, row_count, width, results,
-                                                    results_stride);
-}
+CVK_DEFINE_MEASURES(CVK_TARGET, avx512, block, 4, 4, 8)
 #endif

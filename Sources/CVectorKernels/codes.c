@@ -28,10 +28,24 @@ CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t 
     return sum;
 }
 
-CVK_DEFINE_BOUNDS_AND_REFINE(, portable, record_dot)
+static uint64_t good(const float *values, float threshold) {
+    uint64_t bits = 0;
+    for (size_t row = 0; row < 64; row++) bits |= (uint64_t)!(values[row] < threshold) << row;
+    return bits;
+}
 
-size_t cvk_select_portable(const float *bounds, size_t count, float threshold, uint32_t *selected) {
-    return cvk_select_one_by_one(bounds, 0, count, threshold, selected, 0);
+CVK_DEFINE_SCAN(, portable, good)
+CVK_DEFINE_REFINE(, portable, record_dot)
+
+size_t cvk_keep(float threshold, uint32_t *numbers, float *bounds, size_t count) {
+    size_t kept = 0;
+    for (size_t index = 0; index < count; index++) {
+        const float bound = bounds[index];
+        numbers[kept] = numbers[index];
+        bounds[kept] = bound;
+        kept += !(bound < threshold);
+    }
+    return kept;
 }
 
 size_t cvk_highest(const float *bounds, size_t count) {
@@ -80,16 +94,13 @@ void cvk_code_dots(cvk_kernel kernel, const cvk_coded_rows *rows, size_t first_g
     CVK_CALL(cvk_code_dots, rows, first_group, group_count, queries, query_count, dots, stride);
 }
 
-void cvk_code_bounds(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,
-                     size_t group_count, const cvk_coded_query *query, void *dots_to_bounds) {
-    CVK_CALL(cvk_code_bounds, shape, rows, first_group, group_count, query, dots_to_bounds);
+void cvk_code_scan(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,
+                   size_t group_count, const uint64_t *present, uint32_t base, const cvk_coded_query *queries,
+                   size_t query_count, cvk_found *found) {
+    CVK_CALL(cvk_code_scan, shape, rows, first_group, group_count, present, base, queries, query_count, found);
 }
 
-size_t cvk_select(cvk_kernel kernel, const float *bounds, size_t count, float threshold, uint32_t *selected) {
-    CVK_CALL(cvk_select, bounds, count, threshold, selected);
-}
-
-size_t cvk_refine(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, const cvk_coded_query *query,
-                  float threshold, float *bounds, uint32_t *selected, size_t count) {
-    CVK_CALL(cvk_refine, shape, rows, query, threshold, bounds, selected, count);
+size_t cvk_refine(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, uint32_t base,
+                  const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds, size_t count) {
+    CVK_CALL(cvk_refine, shape, rows, base, query, threshold, numbers, bounds, count);
 }

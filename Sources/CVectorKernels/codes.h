@@ -9,11 +9,12 @@
 #define CVK_NAMES(suffix)                                                                                              \
     void cvk_code_dots_##suffix(const cvk_coded_rows *rows, size_t first_group, size_t group_count,                    \
                                 const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride);     \
-    void cvk_code_bounds_##suffix(cvk_shape shape, const cvk_coded_rows *rows, size_t first_group, size_t group_count, \
-                                  const cvk_coded_query *query, void *dots_to_bounds);                                 \
-    size_t cvk_select_##suffix(const float *bounds, size_t count, float threshold, uint32_t *selected);                \
-    size_t cvk_refine_##suffix(cvk_shape shape, const cvk_coded_rows *rows, const cvk_coded_query *query,              \
-                               float threshold, float *bounds, uint32_t *selected, size_t count)
+    void cvk_code_scan_##suffix(cvk_shape shape, const cvk_coded_rows *rows, size_t first_group, size_t group_count,   \
+                                const uint64_t *present, uint32_t base, const cvk_coded_query *queries,                \
+                                size_t query_count, cvk_found *found);                                                 \
+    size_t cvk_refine_##suffix(cvk_shape shape, const cvk_coded_rows *rows, uint32_t base,                             \
+                               const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds,        \
+                               size_t count)
 
 CVK_NAMES(portable);
 #if defined(__x86_64__)
@@ -33,42 +34,89 @@ typedef union cvk_dot_or_bound {
     float bound;
 } cvk_dot_or_bound;
 
-// The bounds of a group. `contract` off or on, the margin covers it.
-CVK_INLINE void cvk_bound_group(const cvk_shape shape, const float *factors, const float *norms,
+// The bounds of a group, in place of its products. `contract` off or on, the margin covers it.
+CVK_INLINE void cvk_bound_group(const cvk_shape shape, const bool has_tails, const float *factors, const float *norms,
                                 const cvk_coded_query *query, cvk_dot_or_bound *values) {
     for (size_t row = 0; row < CVK_GROUP; row++) {
         float product = (float)values[row].dot * (factors[row] * query->scale);
-        float bound = product + factors[CVK_GROUP + row] * query->residual +
-                      (factors[2 * CVK_GROUP + row] * query->tail + query->constant);
+        float rest = query->constant;
+        if (has_tails)
+            rest += factors[2 * CVK_GROUP + row] * query->tail + factors[3 * CVK_GROUP + row] * query->lead;
+        float bound = product + (factors[CVK_GROUP + row] * query->residual + rest);
         if (shape == cvk_shape_dot) bound *= norms[row];
         if (shape == cvk_shape_l2) bound = norms[row] * (query->weight * bound - norms[row]);
         values[row].bound = bound;
     }
 }
 
-CVK_INLINE void cvk_bound_groups(cvk_shape shape, const cvk_coded_rows *rows, size_t first_group, size_t group_count,
-                                 const cvk_coded_query *query, void *dots_to_bounds) {
-    cvk_dot_or_bound *values = dots_to_bounds;
-    const float *factors = rows->factors + first_group * 3 * CVK_GROUP;
-    const float *norms = rows->norms ? rows->norms + first_group * CVK_GROUP : 0;
-    for (size_t group = 0; group < group_count; group++) {
-        const float *at = factors + group * 3 * CVK_GROUP;
-        cvk_dot_or_bound *to = values + group * CVK_GROUP;
-        if (shape == cvk_shape_cosine) cvk_bound_group(cvk_shape_cosine, at, 0, query, to);
-        if (shape == cvk_shape_dot) cvk_bound_group(cvk_shape_dot, at, norms + group * CVK_GROUP, query, to);
-        if (shape == cvk_shape_l2) cvk_bound_group(cvk_shape_l2, at, norms + group * CVK_GROUP, query, to);
+CVK_INLINE void cvk_bound_groups(const cvk_shape shape, const bool has_tails, const cvk_coded_rows *rows, size_t group,
+                                 size_t group_count, const cvk_coded_query *query, cvk_dot_or_bound *values) {
+    const size_t factors = rows->factor_count * CVK_GROUP;
+    for (size_t number = 0; number < group_count; number++)
+        cvk_bound_group(shape, has_tails, rows->factors + (group + number) * factors,
+                        rows->norms + (group + number) * CVK_GROUP * (shape != cvk_shape_cosine), query,
+                        values + number * CVK_GROUP);
+}
+
+// Groups whose rows are a word of a bitmap.
+#define CVK_GROUPS_AT_ONCE 4
+
+// Bit i is set where value i of 64 is not below a threshold: a NaN counts.
+typedef uint64_t cvk_good(const float *values, float threshold);
+
+typedef void cvk_code_dots_function(const cvk_coded_rows *rows, size_t first_group, size_t group_count,
+                                    const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride);
+
+// A scan by way of the first cache: products of 64 rows with some queries, their bounds, and what is good of them.
+CVK_INLINE void cvk_scan_rows(const cvk_shape shape, const bool has_tails, const cvk_coded_rows *rows,
+                              size_t first_group, size_t group_count, const uint64_t *present, uint32_t base,
+                              const cvk_coded_query *queries, size_t query_count, cvk_found *found,
+                              cvk_code_dots_function *const code_dots, cvk_good *const good) {
+    enum { most = 16, at_once = CVK_GROUPS_AT_ONCE * CVK_GROUP };
+    cvk_dot_or_bound values[most * at_once];
+    memset(values, 0, sizeof values);
+    for (size_t group = first_group; group < first_group + group_count; group += CVK_GROUPS_AT_ONCE) {
+        size_t groups = first_group + group_count - group;
+        groups = groups < CVK_GROUPS_AT_ONCE ? groups : CVK_GROUPS_AT_ONCE;
+        uint64_t word = present[group / CVK_GROUPS_AT_ONCE];
+        if (groups < CVK_GROUPS_AT_ONCE) word &= ((uint64_t)1 << (groups * CVK_GROUP)) - 1;
+        if (!word) continue;
+        for (size_t first = 0; first < query_count; first += most) {
+            const size_t count = query_count - first < most ? query_count - first : most;
+            code_dots(rows, group, groups, queries + first, count, &values->dot, at_once);
+            for (size_t query = 0; query < count; query++) {
+                cvk_dot_or_bound *of_query = values + query * at_once;
+                cvk_found *to = found + first + query;
+                cvk_bound_groups(shape, has_tails, rows, group, groups, queries + first + query, of_query);
+                uint64_t left = word & good(&of_query->bound, to->threshold);
+                for (; left; left &= left - 1) {
+                    const unsigned row = (unsigned)__builtin_ctzll(left);
+                    to->numbers[to->count] = base + (uint32_t)(group * CVK_GROUP) + row;
+                    to->bounds[to->count++] = of_query[row].bound;
+                }
+            }
+        }
     }
 }
 
-// Written so that NaN is selected.
-CVK_INLINE size_t cvk_select_one_by_one(const float *bounds, size_t start, size_t end, float threshold,
-                                        uint32_t *selected, size_t found) {
-    for (size_t row = start; row < end; row++) {
-        selected[found] = (uint32_t)row;
-        found += !(bounds[row] < threshold);
+#define CVK_SCAN_ROWS(shape, has_tails, suffix, good)                                                                  \
+    cvk_scan_rows(shape, has_tails, rows, first_group, group_count, present, base, queries, query_count, found,        \
+                  cvk_code_dots_##suffix, good)
+
+#define CVK_DEFINE_SCAN(target, suffix, good)                                                                          \
+    target void cvk_code_scan_##suffix(cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,                \
+                                       size_t group_count, const uint64_t *present, uint32_t base,                     \
+                                       const cvk_coded_query *queries, size_t query_count, cvk_found *found) {         \
+        if (rows->factor_count == 4) {                                                                                 \
+            if (shape == cvk_shape_cosine) CVK_SCAN_ROWS(cvk_shape_cosine, true, suffix, good);                        \
+            if (shape == cvk_shape_dot) CVK_SCAN_ROWS(cvk_shape_dot, true, suffix, good);                              \
+            if (shape == cvk_shape_l2) CVK_SCAN_ROWS(cvk_shape_l2, true, suffix, good);                                \
+        } else {                                                                                                       \
+            if (shape == cvk_shape_cosine) CVK_SCAN_ROWS(cvk_shape_cosine, false, suffix, good);                       \
+            if (shape == cvk_shape_dot) CVK_SCAN_ROWS(cvk_shape_dot, false, suffix, good);                             \
+            if (shape == cvk_shape_l2) CVK_SCAN_ROWS(cvk_shape_l2, false, suffix, good);                               \
+        }                                                                                                              \
     }
-    return found;
-}
 
 typedef int32_t cvk_record_dot(const uint8_t *codes, const int8_t *query, size_t count);
 
@@ -76,44 +124,44 @@ typedef int32_t cvk_record_dot(const uint8_t *codes, const int8_t *query, size_t
 #define CVK_RECORDS_AHEAD 8
 
 // `record_dot` is the sum of (byte as it is stored) * (query's code), without the offset.
-CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *rows, const cvk_coded_query *query,
-                                  float threshold, float *bounds, uint32_t *selected, size_t count,
-                                  cvk_record_dot *const record_dot) {
+CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *rows, uint32_t base,
+                                  const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds,
+                                  size_t count, cvk_record_dot *const record_dot) {
     const size_t codes = rows->record_codes, record_bytes = CVK_RECORD_HEAD + codes;
+    const bool has_tails = rows->factor_count == 4;
     size_t kept = 0;
     for (size_t index = 0; index < count; index++) {
         if (index + CVK_RECORDS_AHEAD < count) {
-            const uint8_t *next = rows->records + selected[index + CVK_RECORDS_AHEAD] * record_bytes;
+            const uint8_t *next = rows->records + (numbers[index + CVK_RECORDS_AHEAD] - base) * record_bytes;
             for (size_t byte = 0; byte < record_bytes + 63; byte += 64) __builtin_prefetch(next + byte);
         }
-        const size_t row = selected[index];
+        const size_t row = numbers[index] - base;
         const uint8_t *record = rows->records + row * record_bytes;
         float head[3];
         memcpy(head, record, sizeof head);
-        const float *factors = rows->factors + row / CVK_GROUP * 3 * CVK_GROUP + row % CVK_GROUP;
+        const float *factors = rows->factors + row / CVK_GROUP * rows->factor_count * CVK_GROUP + row % CVK_GROUP;
         int32_t dot = query->record_offset + record_dot(record + CVK_RECORD_HEAD, query->record_codes, codes);
         float change = (float)dot * (head[0] * query->record_scale) +
                        (head[1] * query->record_residual - factors[CVK_GROUP] * query->residual) +
-                       (head[2] * query->record_tail - factors[2 * CVK_GROUP] * query->tail) + query->record_constant;
+                       (head[2] * query->record_tail - (has_tails ? factors[2 * CVK_GROUP] * query->tail : 0)) +
+                       query->record_constant;
         float unit = shape == cvk_shape_cosine ? 1 : query->weight * rows->norms[row];
-        float bound = bounds[row] + unit * change;
+        float bound = bounds[index] + unit * change;
         // A row that is always to be chosen stays so: infinity minus infinity.
-        bounds[row] = bound != bound ? bounds[row] : bound;
-        selected[kept] = (uint32_t)row;
-        kept += !(bounds[row] < threshold);
+        bound = bound != bound ? bounds[index] : bound;
+        numbers[kept] = numbers[index];
+        bounds[kept] = bound;
+        kept += !(bound < threshold);
     }
     return kept;
 }
 
-// The two functions that have nothing but what they are compiled for to say, and the third round its product.
-#define CVK_DEFINE_BOUNDS_AND_REFINE(target, suffix, record_dot)                                                       \
-    target void cvk_code_bounds_##suffix(cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,              \
-                                         size_t group_count, const cvk_coded_query *query, void *dots_to_bounds) {     \
-        cvk_bound_groups(shape, rows, first_group, group_count, query, dots_to_bounds);                                \
-    }                                                                                                                  \
-    target size_t cvk_refine_##suffix(cvk_shape shape, const cvk_coded_rows *rows, const cvk_coded_query *query,       \
-                                      float threshold, float *bounds, uint32_t *selected, size_t count) {              \
-        return cvk_refine_rows(shape, rows, query, threshold, bounds, selected, count, record_dot);                    \
+// The function that has nothing but what it is compiled for to say.
+#define CVK_DEFINE_REFINE(target, suffix, record_dot)                                                                  \
+    target size_t cvk_refine_##suffix(cvk_shape shape, const cvk_coded_rows *rows, uint32_t base,                      \
+                                      const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds, \
+                                      size_t count) {                                                                  \
+        return cvk_refine_rows(shape, rows, base, query, threshold, numbers, bounds, count, record_dot);               \
     }
 
 // Cuts groups x queries into blocks of constant size: `block(rows, group, queries, dots, stride, g, q)`.

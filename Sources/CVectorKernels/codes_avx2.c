@@ -67,16 +67,16 @@ CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *que
     return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
 }
 
-CVK_DEFINE_BOUNDS_AND_REFINE(CVK_TARGET, avx2, record_dot)
-
-CVK_TARGET size_t cvk_select_avx2(const float *bounds, size_t count, float threshold, uint32_t *selected) {
+CVK_TARGET CVK_INLINE uint64_t good(const float *values, float threshold) {
     const __m256 limit = _mm256_set1_ps(threshold);
-    size_t found = 0, row = 0;
-    for (; row + 8 <= count; row += 8) {
-        unsigned good =
-            (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(bounds + row), limit, _CMP_NLT_UQ));
-        for (; good; good &= good - 1) selected[found++] = (uint32_t)row + (uint32_t)__builtin_ctz(good);
+    uint64_t bits = 0;
+    for (int part = 0; part < 8; part++) {
+        __m256 passes = _mm256_cmp_ps(_mm256_loadu_ps(values + 8 * part), limit, _CMP_NLT_UQ);
+        bits |= (uint64_t)(unsigned)_mm256_movemask_ps(passes) << (8 * part);
     }
-    return cvk_select_one_by_one(bounds, row, count, threshold, selected, found);
+    return bits;
 }
+
+CVK_DEFINE_SCAN(CVK_TARGET, avx2, good)
+CVK_DEFINE_REFINE(CVK_TARGET, avx2, record_dot)
 #endif

@@ -76,23 +76,20 @@ CVK_DOTPROD void cvk_code_dots_dotprod(const cvk_coded_rows *rows, size_t first_
 
 CVK_DEFINE_RECORD_DOT(, record_dot_neon, multiply)
 CVK_DEFINE_RECORD_DOT(CVK_DOTPROD, record_dot_dotprod, multiply_at_once)
-CVK_DEFINE_BOUNDS_AND_REFINE(, neon, record_dot_neon)
-CVK_DEFINE_BOUNDS_AND_REFINE(CVK_DOTPROD, dotprod, record_dot_dotprod)
-
-size_t cvk_select_neon(const float *bounds, size_t count, float threshold, uint32_t *selected) {
+CVK_INLINE uint64_t good(const float *values, float threshold) {
     const float32x4_t limit = vdupq_n_f32(threshold);
-    size_t found = 0, row = 0;
-    for (; row + 16 <= count; row += 16) {
-        uint32x4_t below = vcltq_f32(vld1q_f32(bounds + row), limit);
-        for (int part = 1; part < 4; part++)
-            below = vandq_u32(below, vcltq_f32(vld1q_f32(bounds + row + 4 * part), limit));
-        if (vminvq_u32(below)) continue;
-        found = cvk_select_one_by_one(bounds, row, row + 16, threshold, selected, found);
+    const uint32_t weights[4] = {1, 2, 4, 8};
+    const uint32x4_t weight = vld1q_u32(weights);
+    uint64_t bits = 0;
+    for (int part = 0; part < 16; part++) {
+        uint32x4_t passes = vmvnq_u32(vcltq_f32(vld1q_f32(values + 4 * part), limit));
+        bits |= (uint64_t)vaddvq_u32(vandq_u32(passes, weight)) << (4 * part);
     }
-    return cvk_select_one_by_one(bounds, row, count, threshold, selected, found);
+    return bits;
 }
 
-size_t cvk_select_dotprod(const float *bounds, size_t count, float threshold, uint32_t *selected) {
-    return cvk_select_neon(bounds, count, threshold, selected);
-}
+CVK_DEFINE_SCAN(, neon, good)
+CVK_DEFINE_SCAN(CVK_DOTPROD, dotprod, good)
+CVK_DEFINE_REFINE(, neon, record_dot_neon)
+CVK_DEFINE_REFINE(CVK_DOTPROD, dotprod, record_dot_dotprod)
 #endif

@@ -5,20 +5,25 @@
 
 #define CVK_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma")))
 
-CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries,
-                                 int32_t *dots, size_t stride, const int G, const int Q) {
+// The products of G groups with Q queries: query q and group g at `sums[q * G + g]`.
+CVK_TARGET CVK_INLINE void multiply(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries,
+                                    __m512i *sums, const int G, const int Q) {
     const size_t words = rows->words;
     const uint8_t *codes = rows->codes + group * words * 64;
-    __m512i sums[16];
 #pragma clang loop unroll(full)
     for (int q = 0; q < Q; q++) {
 #pragma clang loop unroll(full)
         for (int g = 0; g < G; g++) sums[q * G + g] = _mm512_set1_epi32(queries[q].offset);
     }
     for (size_t word = 0; word < words; word++) {
-        __m512i row[8];
+        __m512i row[4];
 #pragma clang loop unroll(full)
-        for (int g = 0; g < G; g++) row[g] = _mm512_loadu_si512(codes + (g * words + word) * 64);
+        for (int g = 0; g < G; g++) {
+            const uint8_t *at = codes + (g * words + word) * 64;
+            row[g] = _mm512_loadu_si512(at);
+            // The next groups, as a query alone is faster than memory. An address past the end is no fault.
+            if (Q == 1) _mm_prefetch((const char *)at + G * words * 64, _MM_HINT_T0);
+        }
 #pragma clang loop unroll(full)
         for (int q = 0; q < Q; q++) {
             int32_t four;
@@ -28,6 +33,12 @@ CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const
             for (int g = 0; g < G; g++) sums[q * G + g] = _mm512_dpbusd_epi32(sums[q * G + g], row[g], query);
         }
     }
+}
+
+CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries,
+                                 int32_t *dots, size_t stride, const int G, const int Q) {
+    __m512i sums[16];
+    multiply(rows, group, queries, sums, G, Q);
 #pragma clang loop unroll(full)
     for (int q = 0; q < Q; q++) {
 #pragma clang loop unroll(full)
@@ -38,6 +49,96 @@ CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const
 CVK_TARGET void cvk_code_dots_vnni(const cvk_coded_rows *rows, size_t first_group, size_t group_count,
                                    const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride) {
     CVK_FOR_EACH_CODE_BLOCK(block, 4, 4, 4);
+}
+
+// What becomes of a block's products while they are in registers: bounds, and what is good of them, is put down.
+CVK_TARGET CVK_INLINE void scan_block(const cvk_shape shape, const bool has_tails, const cvk_coded_rows *rows,
+                                      size_t group, uint64_t present, uint32_t number, const cvk_coded_query *queries,
+                                      cvk_found *found, const int G, const int Q) {
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const size_t stride = (has_tails ? 4 : 2) * CVK_GROUP;
+    __m512i sums[16];
+    multiply(rows, group, queries, sums, G, Q);
+#pragma clang loop unroll(full)
+    for (int g = 0; g < G; g++) {
+        const __mmask16 there = (__mmask16)(present >> (16 * g));
+        const float *factors = rows->factors + (group + g) * stride;
+        const __m512 scale = _mm512_loadu_ps(factors), residual = _mm512_loadu_ps(factors + CVK_GROUP);
+        const __m512 tail = has_tails ? _mm512_loadu_ps(factors + 2 * CVK_GROUP) : _mm512_setzero_ps();
+        const __m512 lead = has_tails ? _mm512_loadu_ps(factors + 3 * CVK_GROUP) : _mm512_setzero_ps();
+        const __m512 norm = shape != cvk_shape_cosine ? _mm512_loadu_ps(rows->norms + (group + g) * CVK_GROUP)
+                                                      : _mm512_setzero_ps();
+        const __m512i numbers = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)(number + 16 * (uint32_t)g)));
+#pragma clang loop unroll(full)
+        for (int q = 0; q < Q; q++) {
+            const cvk_coded_query *query = queries + q;
+            __m512 rest = _mm512_set1_ps(query->constant);
+            if (has_tails) {
+                rest = _mm512_fmadd_ps(tail, _mm512_set1_ps(query->tail), rest);
+                rest = _mm512_fmadd_ps(lead, _mm512_set1_ps(query->lead), rest);
+            }
+            rest = _mm512_fmadd_ps(residual, _mm512_set1_ps(query->residual), rest);
+            __m512 bound = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[q * G + g]),
+                                           _mm512_mul_ps(scale, _mm512_set1_ps(query->scale)), rest);
+            if (shape == cvk_shape_dot) bound = _mm512_mul_ps(bound, norm);
+            if (shape == cvk_shape_l2)
+                bound = _mm512_mul_ps(norm, _mm512_fmsub_ps(_mm512_set1_ps(query->weight), bound, norm));
+            const __mmask16 good =
+                _mm512_mask_cmp_ps_mask(there, bound, _mm512_set1_ps(found[q].threshold), _CMP_NLT_UQ);
+            if (__builtin_expect(good != 0, 0)) {
+                cvk_found *to = found + q;
+                _mm512_storeu_si512(to->numbers + to->count, _mm512_maskz_compress_epi32(good, numbers));
+                _mm512_storeu_ps(to->bounds + to->count, _mm512_maskz_compress_ps(good, bound));
+                to->count += (size_t)__builtin_popcount(good);
+            }
+        }
+    }
+}
+
+CVK_TARGET CVK_INLINE void scan(const cvk_shape shape, const bool has_tails, const cvk_coded_rows *rows,
+                                size_t first_group, size_t group_count, const uint64_t *present, uint32_t base,
+                                const cvk_coded_query *queries, size_t query_count, cvk_found *found) {
+    size_t group = first_group;
+    const size_t end = first_group + group_count;
+    for (; group + CVK_GROUPS_AT_ONCE <= end; group += CVK_GROUPS_AT_ONCE) {
+        const uint64_t word = present[group / CVK_GROUPS_AT_ONCE];
+        const uint32_t number = base + (uint32_t)(group * CVK_GROUP);
+        if (!word) continue;
+        const uint8_t *next = rows->codes + (group + CVK_GROUPS_AT_ONCE) * rows->words * 64;
+        const size_t lines = CVK_GROUPS_AT_ONCE * rows->words;
+        size_t query = 0;
+        for (; query + 4 <= query_count; query += 4) {
+            // The next groups, a share of them with every block.
+            for (size_t line = query * lines / query_count; line < (query + 4) * lines / query_count; line++)
+                _mm_prefetch((const char *)next + line * 64, _MM_HINT_T0);
+            scan_block(shape, has_tails, rows, group, word, number, queries + query, found + query, 4, 4);
+        }
+        for (; query < query_count; query++)
+            scan_block(shape, has_tails, rows, group, word, number, queries + query, found + query, 4, 1);
+    }
+    for (; group < end; group++) {
+        const uint64_t word = present[group / CVK_GROUPS_AT_ONCE] >> (group % CVK_GROUPS_AT_ONCE * CVK_GROUP);
+        for (size_t query = 0; query < query_count; query++)
+            scan_block(shape, has_tails, rows, group, word & 0xFFFF, base + (uint32_t)(group * CVK_GROUP),
+                       queries + query, found + query, 1, 1);
+    }
+}
+
+#define CVK_SCAN(shape, has_tails)                                                                                     \
+    scan(shape, has_tails, rows, first_group, group_count, present, base, queries, query_count, found)
+
+CVK_TARGET void cvk_code_scan_vnni(cvk_shape shape, const cvk_coded_rows *rows, size_t first_group, size_t group_count,
+                                   const uint64_t *present, uint32_t base, const cvk_coded_query *queries,
+                                   size_t query_count, cvk_found *found) {
+    if (rows->factor_count == 4) {
+        if (shape == cvk_shape_cosine) CVK_SCAN(cvk_shape_cosine, true);
+        if (shape == cvk_shape_dot) CVK_SCAN(cvk_shape_dot, true);
+        if (shape == cvk_shape_l2) CVK_SCAN(cvk_shape_l2, true);
+    } else {
+        if (shape == cvk_shape_cosine) CVK_SCAN(cvk_shape_cosine, false);
+        if (shape == cvk_shape_dot) CVK_SCAN(cvk_shape_dot, false);
+        if (shape == cvk_shape_l2) CVK_SCAN(cvk_shape_l2, false);
+    }
 }
 
 CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t count) {
@@ -53,19 +154,5 @@ CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *que
     return _mm512_reduce_add_epi32(sums);
 }
 
-CVK_DEFINE_BOUNDS_AND_REFINE(CVK_TARGET, vnni, record_dot)
-
-CVK_TARGET size_t cvk_select_vnni(const float *bounds, size_t count, float threshold, uint32_t *selected) {
-    const __m512 limit = _mm512_set1_ps(threshold);
-    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    size_t found = 0, row = 0;
-    for (; row + 16 <= count; row += 16) {
-        __mmask16 good = _mm512_cmp_ps_mask(_mm512_loadu_ps(bounds + row), limit, _CMP_NLT_UQ);
-        if (!good) continue;
-        __m512i numbers = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)row));
-        _mm512_storeu_si512(selected + found, _mm512_maskz_compress_epi32(good, numbers));
-        found += (size_t)__builtin_popcount(good);
-    }
-    return cvk_select_one_by_one(bounds, row, count, threshold, selected, found);
-}
+CVK_DEFINE_REFINE(CVK_TARGET, vnni, record_dot)
 #endif

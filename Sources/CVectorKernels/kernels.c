@@ -85,22 +85,38 @@ cvk_kernel cvk_best_kernel(void) {
     return cvk_kernel_portable;
 }
 
+#if defined(__x86_64__)
+#define CVK_CALL(name, ...)                                                                                            \
+    switch (kernel) {                                                                                                  \
+    case cvk_kernel_avx2:                                                                                              \
+        name##_avx2(__VA_ARGS__);                                                                                      \
+        break;                                                                                                         \
+    case cvk_kernel_avx512:                                                                                            \
+        name##_avx512(__VA_ARGS__);                                                                                    \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        name##_portable(__VA_ARGS__);                                                                                  \
+    }
+#elif defined(__aarch64__)
+#define CVK_CALL(name, ...)                                                                                            \
+    switch (kernel) {                                                                                                  \
+    case cvk_kernel_neon:                                                                                              \
+        name##_neon(__VA_ARGS__);                                                                                      \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        name##_portable(__VA_ARGS__);                                                                                  \
+    }
+#else
+#define CVK_CALL(name, ...) name##_portable(__VA_ARGS__)
+#endif
+
 void cvk_measure_rows(cvk_kernel kernel, cvk_measure measure, const float *queries, size_t query_count,
                       const float *rows, size_t row_count, size_t width, float *results, size_t results_stride) {
-    switch (kernel) {
-#if defined(__x86_64__)
-    case cvk_kernel_avx2:
-        cvk_measure_avx2(measure, queries, query_count, rows, row_count, width, results, results_stride);
-        break;
-    case cvk_kernel_avx512:
-        cvk_measure_avx512(measure, queries, query_count, rows, row_count, width, results, results_stride);
-        break;
-#elif defined(__aarch64__)
-    case cvk_kernel_neon:
-        cvk_measure_neon(measure, queries, query_count, rows, row_count, width, results, results_stride);
-        break;
-#endif
-    default:
-        cvk_measure_portable(measure, queries, query_count, rows, row_count, width, results, results_stride);
-    }
+    CVK_CALL(cvk_measure, measure, queries, query_count, rows, row_count, width, results, results_stride);
+}
+
+void cvk_measure_picked(cvk_kernel kernel, cvk_measure measure, const float *queries, size_t query_count,
+                        const float *const *picked, size_t row_count, size_t width, float *results,
+                        size_t results_stride) {
+    CVK_CALL(cvk_measure_picked, measure, queries, query_count, picked, row_count, width, results, results_stride);
 }

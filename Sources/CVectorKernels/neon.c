@@ -10,8 +10,9 @@ CVK_INLINE float reduce(const float32x4_t *sums) {
     return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
 }
 
-CVK_INLINE void block(const cvk_measure measure, const float *queries, const float *rows, size_t width, float *results,
-                      size_t stride, const int Q, const int R) {
+CVK_INLINE void block(const cvk_measure measure, const float *queries, const float *const *at,
+                      const float *const *ahead, size_t width, float *results, size_t stride, const int Q,
+                      const int R, const bool is_picked) {
     float32x4_t sums[4][4];
 #pragma clang loop unroll(full)
     for (int i = 0; i < Q * R; i++) {
@@ -20,10 +21,13 @@ CVK_INLINE void block(const cvk_measure measure, const float *queries, const flo
     }
     for (size_t start = 0; start < width; start += CVK_LANES) {
 #pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++)
+            if (is_picked) __builtin_prefetch(ahead[r] + start);
+#pragma clang loop unroll(full)
         for (int part = 0; part < 4; part++) {
             float32x4_t row[4];
 #pragma clang loop unroll(full)
-            for (int r = 0; r < R; r++) row[r] = vld1q_f32(rows + r * width + start + 4 * part);
+            for (int r = 0; r < R; r++) row[r] = vld1q_f32(at[r] + start + 4 * part);
 #pragma clang loop unroll(full)
             for (int q = 0; q < Q; q++) {
                 float32x4_t query = vld1q_f32(queries + q * width + start + 4 * part);
@@ -43,21 +47,5 @@ CVK_INLINE void block(const cvk_measure measure, const float *queries, const flo
     }
 }
 
-static void dots(const float *queries, size_t query_count, const float *rows, size_t row_count, size_t width,
-                 float *results, size_t results_stride) {
-    const cvk_measure measure = cvk_measure_dot;
-    CVK_FOR_EACH_BLOCK(block, 2, 2, 4);
-}
-
-static void distances(const float *queries, size_t query_count, const float *rows, size_t row_count, size_t width,
-                      float *results, size_t results_stride) {
-    const cvk_measure measure = cvk_measure_squared_l2;
-    CVK_FOR_EACH_BLOCK(block, 2, 2, 4);
-}
-
-void cvk_measure_neon(cvk_measure measure, const float *queries, size_t query_count, const float *rows,
-                      size_t row_count, size_t width, float *results, size_t results_stride) {
-    (measure == cvk_measure_dot ? dots : distances)(queries, query_count, rows, row_count, width, results,
-                                                    results_stride);
-}
+CVK_DEFINE_MEASURES(, neon, block, 2, 2, 4)
 #endif

@@ -4,25 +4,34 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-void cvk_measure_portable(cvk_measure measure, const float *queries, size_t query_count, const float *rows,
-                          size_t row_count, size_t width, float *results, size_t results_stride) {
-    for (size_t query = 0; query < query_count; query++) {
-        for (size_t row = 0; row < row_count; row++) {
-            const float *lhs = queries + query * width;
-            const float *rhs = rows + row * width;
-            float sums[CVK_LANES] = {0};
-            for (size_t start = 0; start < width; start += CVK_LANES) {
-                for (size_t lane = 0; lane < CVK_LANES; lane++) {
-                    float left = lhs[start + lane], right = rhs[start + lane];
-                    if (measure == cvk_measure_squared_l2) left = right = left - right;
-                    sums[lane] = fmaf(left, right, sums[lane]);
-                }
-            }
-            for (size_t half = CVK_LANES / 2; half > 0; half /= 2)
-                for (size_t lane = 0; lane < half; lane++) sums[lane] += sums[lane + half];
-            results[query * results_stride + row] = sums[0];
+static float measured(cvk_measure measure, const float *lhs, const float *rhs, size_t width) {
+    float sums[CVK_LANES] = {0};
+    for (size_t start = 0; start < width; start += CVK_LANES) {
+        for (size_t lane = 0; lane < CVK_LANES; lane++) {
+            float left = lhs[start + lane], right = rhs[start + lane];
+            if (measure == cvk_measure_squared_l2) left = right = left - right;
+            sums[lane] = fmaf(left, right, sums[lane]);
         }
     }
+    for (size_t half = CVK_LANES / 2; half > 0; half /= 2)
+        for (size_t lane = 0; lane < half; lane++) sums[lane] += sums[lane + half];
+    return sums[0];
+}
+
+void cvk_measure_portable(cvk_measure measure, const float *queries, size_t query_count, const float *rows,
+                          size_t row_count, size_t width, float *results, size_t results_stride) {
+    for (size_t query = 0; query < query_count; query++)
+        for (size_t row = 0; row < row_count; row++)
+            results[query * results_stride + row] =
+                measured(measure, queries + query * width, rows + row * width, width);
+}
+
+void cvk_measure_picked_portable(cvk_measure measure, const float *queries, size_t query_count,
+                                 const float *const *picked, size_t row_count, size_t width, float *results,
+                                 size_t results_stride) {
+    for (size_t query = 0; query < query_count; query++)
+        for (size_t row = 0; row < row_count; row++)
+            results[query * results_stride + row] = measured(measure, queries + query * width, picked[row], width);
 }
 
 // Eight sums, so that the compiler can use vectors without reordering anything. A product of two floats is exact in a

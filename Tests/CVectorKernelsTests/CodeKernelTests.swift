@@ -5,14 +5,15 @@ import Testing
 @Suite struct CodeKernelTests {
     /// Rows and queries with random codes, and what a kernel makes of them.
     private final class Codes {
-        let words: Int, groups: Int, recordCodes: Int
+        let words: Int, groups: Int, recordCodes: Int, factorCount: Int
         private let codes: [UInt8], records: [UInt8], queryCodes: [Int8]
         private let factors: [Float], norms: [Float]
         private static let queryStride = 1024
         let queryCount = 7
 
-        init(words: Int, groups: Int, recordCodes: Int, seed: UInt64) {
+        init(words: Int, groups: Int, recordCodes: Int, factorCount: Int = 4, seed: UInt64) {
             (self.words, self.groups, self.recordCodes) = (words, groups, recordCodes)
+            self.factorCount = factorCount
             var state = seed
             func next(_ bound: UInt64) -> UInt64 {
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -28,7 +29,7 @@ import Testing
                 return head + (0..<recordCodes).map { _ in UInt8(128 + code()) }
             }
             queryCodes = (0..<queryCount * 2 * Self.queryStride).map { _ in Int8(code()) }
-            factors = (0..<groups * 48).map { _ in Float(next(1000)) / 1e5 }
+            factors = (0..<groups * 16 * factorCount).map { _ in Float(next(1000)) / 1e5 }
             norms = (0..<groups * 16).map { _ in Float(next(1000)) / 100 }
         }
 
@@ -41,7 +42,8 @@ import Testing
                                 guard let base = queryCodes.baseAddress else { return nil }
                                 let rows = cvk_coded_rows(
                                     codes: codes.baseAddress, words: words, factors: factors.baseAddress,
-                                    norms: norms.baseAddress, records: records.baseAddress, record_codes: recordCodes)
+                                    factor_count: factorCount, norms: norms.baseAddress, records: records.baseAddress,
+                                    record_codes: recordCodes)
                                 let queries = (0..<queryCount).map { number in
                                     let first = base + number * 2 * Self.queryStride
                                     let second = first + Self.queryStride
@@ -52,7 +54,8 @@ import Testing
                                     return cvk_coded_query(
                                         codes: first, record_codes: second, offset: -128 * sums.0,
                                         record_offset: -128 * sums.1, scale: 0.001, residual: 0.9, tail: 0.3,
-                                        constant: 0.01, record_scale: 0.0007, record_residual: 0.95, record_tail: 0.1,
+                                        lead: -0.7, constant: 0.01 * Float(number + 1), record_scale: 0.0007,
+                                        record_residual: 0.95, record_tail: 0.1,
                                         record_constant: 0.001, weight: 1.5)
                                 }
                                 return body(rows, queries)
@@ -72,26 +75,65 @@ import Testing
             }
         }
 
-        /// The bounds of the first query, those that are above the average, and what the second stage leaves of those.
-        func chosen(_ kernel: cvk_kernel, _ shape: cvk_shape) -> (bounds: [Float], rows: [UInt32], refined: [Float])? {
+        /// What each of some queries finds in all groups but the first four; then what the second stage leaves of it.
+        func found(
+            _ kernel: cvk_kernel, _ shape: cvk_shape, queries count: Int, threshold: Float, present: [UInt64],
+            refining limit: Float? = nil
+        ) -> [(rows: [UInt32], bounds: [Float])]? {
             with { rows, queries in
                 var rows = rows
-                var query = queries[0]
-                var bounds = [Float](repeating: 0, count: groups * 16)
-                bounds.withUnsafeMutableBytes { bytes in
-                    guard let base = bytes.baseAddress else { return }
-                    cvk_code_dots(
-                        kernel, &rows, 0, groups, queries, 1, base.assumingMemoryBound(to: Int32.self), groups * 16)
-                    cvk_code_bounds(kernel, shape, &rows, 0, groups, &query, base)
+                let room = groups * 16 + 16
+                let numbers = UnsafeMutablePointer<UInt32>.allocate(capacity: room * count)
+                let bounds = UnsafeMutablePointer<Float>.allocate(capacity: room * count)
+                defer {
+                    numbers.deallocate()
+                    bounds.deallocate()
                 }
-                var selected = [UInt32](repeating: .max, count: groups * 16 + 16)
-                let mean = bounds.reduce(0, +) / Float(bounds.count)
-                let found = cvk_select(kernel, bounds, bounds.count, mean, &selected)
-                var refined = bounds
-                let chosen = Array(selected.prefix(found))
-                _ = cvk_refine(
-                    kernel, shape, &rows, &query, -.greatestFiniteMagnitude, &refined, &selected, found)
-                return (bounds, chosen, refined)
+                var found = (0..<count).map {
+                    cvk_found(
+                        numbers: numbers + $0 * room, bounds: bounds + $0 * room, count: 0, threshold: threshold)
+                }
+                // In two calls: what comes later is added.
+                cvk_code_scan(kernel, shape, &rows, 4, min(4, groups - 4), present, 1000, queries, count, &found)
+                if groups > 8 {
+                    cvk_code_scan(kernel, shape, &rows, 8, groups - 8, present, 1000, queries, count, &found)
+                }
+                return found.indices.map { query in
+                    var number = found[query].count
+                    if let limit {
+                        var raw = queries[query]
+                        number = cvk_refine(
+                            kernel, shape, &rows, 1000, &raw, limit, found[query].numbers, found[query].bounds, number)
+                    }
+                    return (
+                        (0..<number).map { numbers[query * room + $0] }, (0..<number).map { bounds[query * room + $0] }
+                    )
+                }
+            }
+        }
+
+        /// The bound of a row for a query, in double precision.
+        func bound(_ shape: cvk_shape, query: Int, row: Int) -> Double? {
+            with { rows, queries in
+                var raw = rows
+                var dots = [Int32](repeating: 0, count: queryCount * groups * 16)
+                cvk_code_dots(
+                    cvk_kernel_portable, &raw, 0, groups, queries, queryCount, &dots, groups * 16)
+                let query = (raw: queries[query], dot: Double(dots[query * groups * 16 + row]))
+                func factor(_ kind: Int) -> Double {
+                    Double(factors[row / 16 * 16 * factorCount + 16 * kind + row % 16])
+                }
+                var bound = query.dot * factor(0) * Double(query.raw.scale) + factor(1) * Double(query.raw.residual)
+                if factorCount == 4 {
+                    bound += factor(2) * Double(query.raw.tail) + factor(3) * Double(query.raw.lead)
+                }
+                bound += Double(query.raw.constant)
+                let norm = Double(norms[row])
+                switch shape {
+                case cvk_shape_cosine: return bound
+                case cvk_shape_dot: return norm * bound
+                default: return norm * (Double(query.raw.weight) * bound - norm)
+                }
             }
         }
     }
@@ -129,30 +171,114 @@ import Testing
         }
     }
 
-    @Test(arguments: KernelTests.fast, [cvk_shape_cosine.rawValue, cvk_shape_dot.rawValue, cvk_shape_l2.rawValue])
-    func everyKernelHasThePortableOnesBounds(kernel: UInt32, shape: UInt32) throws {
+    private static let shapes = [cvk_shape_cosine.rawValue, cvk_shape_dot.rawValue, cvk_shape_l2.rawValue]
+
+    /// Every number of groups and queries around the sizes of blocks; rows that are not there are not found.
+    @Test(arguments: [cvk_kernel_portable.rawValue] + KernelTests.fast, shapes)
+    func aScanFindsWhatItsBoundsSay(kernel: UInt32, shape: UInt32) throws {
+        let (kernel, shape) = (cvk_kernel(rawValue: kernel), cvk_shape(rawValue: shape))
+        for (groups, factorCount) in [(5, 4), (8, 2), (9, 4), (11, 2), (17, 4)] {
+            let codes = Codes(
+                words: 24, groups: groups, recordCodes: 16, factorCount: factorCount, seed: UInt64(groups))
+            let present = (0..<(groups + 3) / 4).map { $0 == 2 ? 0 : 0xF3F1_AAAA_0FFF_FF0F as UInt64 }
+            for count in [1, 3, 4, 7] {
+                let bounds = try (0..<count).map { query in
+                    try (0..<groups * 16).map { try #require(codes.bound(shape, query: query, row: $0)) }
+                }
+                let middle = Float(bounds[0].sorted()[groups * 8])
+                for threshold in [-.greatestFiniteMagnitude, middle, .greatestFiniteMagnitude] {
+                    let found = try #require(
+                        codes.found(kernel, shape, queries: count, threshold: threshold, present: present))
+                    for query in 0..<count {
+                        let rows = found[query].rows.map { Int($0) - 1000 }
+                        #expect(rows == rows.sorted() && Set(rows).count == rows.count)
+                        for row in 64..<groups * 16 {
+                            let isThere = present[row / 64] & (1 << UInt64(row % 64)) != 0
+                            let expected = bounds[query][row], slack = 1e-4 * (1 + abs(expected))
+                            if let place = rows.firstIndex(of: row) {
+                                #expect(isThere && abs(Double(found[query].bounds[place]) - expected) <= slack)
+                                #expect(found[query].bounds[place] >= threshold)
+                            } else {
+                                #expect(!isThere || expected < Double(threshold) + slack)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: KernelTests.fast, shapes)
+    func everyKernelRefinesAsThePortableOne(kernel: UInt32, shape: UInt32) throws {
         for recordCodes in [16, 48, 64, 112, 208] {
             let codes = Codes(words: 24, groups: 9, recordCodes: recordCodes, seed: UInt64(recordCodes))
             let shape = cvk_shape(rawValue: shape)
-            let expected = try #require(codes.chosen(cvk_kernel_portable, shape))
-            let found = try #require(codes.chosen(cvk_kernel(rawValue: kernel), shape))
-            func isNear(_ lhs: [Float], _ rhs: [Float]) -> Bool {
-                zip(lhs, rhs).allSatisfy { abs($0 - $1) <= 1e-4 * (1 + max(abs($0), abs($1))) }
+            let present = [UInt64](repeating: .max, count: 3)
+            func found(_ kernel: cvk_kernel, _ limit: Float?) throws -> [(rows: [UInt32], bounds: [Float])] {
+                try #require(
+                    codes.found(
+                        kernel, shape, queries: 2, threshold: -.greatestFiniteMagnitude, present: present,
+                        refining: limit))
             }
-            #expect(isNear(found.bounds, expected.bounds) && isNear(found.refined, expected.refined))
-            #expect(found.rows == expected.rows)
-            #expect(expected.refined != expected.bounds)
+            let all = try found(cvk_kernel_portable, -.greatestFiniteMagnitude)
+            let unrefined = try found(cvk_kernel_portable, nil)
+            for query in 0..<2 {
+                #expect(all[query].rows == unrefined[query].rows && all[query].bounds != unrefined[query].bounds)
+                let limit = all[query].bounds.reduce(0, +) / Float(all[query].bounds.count)
+                let (expected, other) = (
+                    try found(cvk_kernel_portable, limit)[query],
+                    try found(cvk_kernel(rawValue: kernel), limit)[query]
+                )
+                #expect(expected.rows == zip(all[query].rows, all[query].bounds).filter { $1 >= limit }.map(\.0))
+                #expect(!expected.rows.isEmpty && expected.rows.count < all[query].rows.count)
+                #expect(other.rows == expected.rows)
+                #expect(
+                    zip(other.bounds, expected.bounds).allSatisfy { abs($0 - $1) <= 1e-4 * (1 + max(abs($0), abs($1))) }
+                )
+            }
         }
     }
 
     @Test(arguments: [cvk_kernel_portable.rawValue] + KernelTests.fast)
-    func rowsAreSelectedByTheirBounds(kernel: UInt32) {
+    func aRowOfWhichNothingIsKnownIsFound(kernel: UInt32) {
+        let codes = [UInt8](repeating: 128, count: 64)
+        var factors = [Float](repeating: 0, count: 32)
+        (factors[16 + 3], factors[16 + 9]) = (.infinity, .nan)
+        let query = [Int8](repeating: 1, count: 4)
+        codes.withUnsafeBufferPointer { codes in
+            factors.withUnsafeBufferPointer { factors in
+                query.withUnsafeBufferPointer { query in
+                    var rows = cvk_coded_rows()
+                    (rows.codes, rows.words) = (codes.baseAddress, 1)
+                    (rows.factors, rows.factor_count) = (factors.baseAddress, 2)
+                    var one = cvk_coded_query()
+                    (one.codes, one.offset, one.residual) = (query.baseAddress, -512, 1)
+                    var numbers = [UInt32](repeating: 0, count: 32)
+                    var bounds = [Float](repeating: 0, count: 32)
+                    numbers.withUnsafeMutableBufferPointer { numbers in
+                        bounds.withUnsafeMutableBufferPointer { bounds in
+                            var found = cvk_found(
+                                numbers: numbers.baseAddress, bounds: bounds.baseAddress, count: 0,
+                                threshold: .greatestFiniteMagnitude)
+                            cvk_code_scan(
+                                cvk_kernel(rawValue: kernel), cvk_shape_cosine, &rows, 0, 1, [0xFFFF], 0, &one, 1,
+                                &found)
+                            #expect(Array(numbers[..<found.count]) == [3, 9])
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func rowsAreKeptByTheirBounds() {
         for count in [0, 1, 15, 16, 17, 100] {
             var bounds = (0..<count).map { Float($0 * 37 % 41) }
             if count > 3 { (bounds[1], bounds[2]) = (.nan, -.infinity) }
-            var selected = [UInt32](repeating: 0, count: count + 16)
-            let found = cvk_select(cvk_kernel(rawValue: kernel), bounds, count, 20, &selected)
-            #expect(Array(selected.prefix(found)) == bounds.indices.filter { !(bounds[$0] < 20) }.map(UInt32.init))
+            let expected = bounds.indices.filter { !(bounds[$0] < 20) }
+            var numbers = (0..<count).map { UInt32($0) }
+            let kept = cvk_keep(20, &numbers, &bounds, count)
+            #expect(numbers.prefix(kept).map { Int($0) } == expected)
         }
         #expect(cvk_highest([-1, 5, .nan, 5, 2], 5) == 1 && cvk_highest([-.infinity, .nan], 2) == 2)
         #expect(cvk_highest((0..<40).map { Float($0 % 32) }, 40) == 31)

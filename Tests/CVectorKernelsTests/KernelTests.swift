@@ -43,6 +43,24 @@ import Testing
                         }
                     }
                     #expect(expected.map(\.bitPattern) == found.map(\.bitPattern))
+                    // Rows here and there: the same in another order.
+                    var picked = found
+                    queries.withUnsafeBufferPointer { queries in
+                        rows.withUnsafeBufferPointer { rows in
+                            guard let query = queries.baseAddress, let row = rows.baseAddress else { return }
+                            let addresses: [UnsafePointer<Float>?] = (0..<rowCount).reversed()
+                                .map { row + shift + $0 * width }
+                            cvk_measure_picked(
+                                cvk_kernel(rawValue: kernel), cvk_measure(rawValue: measure), query + shift, queryCount,
+                                addresses, rowCount, width, &picked, stride)
+                        }
+                    }
+                    for query in 0..<queryCount {
+                        let row = found[query * stride..<query * stride + rowCount]
+                        #expect(
+                            picked[query * stride..<query * stride + rowCount].reversed().map(\.bitPattern)
+                                == row.map(\.bitPattern))
+                    }
                 }
             }
         }

@@ -1,3 +1,4 @@
+import CVectorKernels
 import Dispatch
 import Synchronization
 import Testing
@@ -133,6 +134,46 @@ import Testing
         }
     }
 
+    /// More rows than a query looks through at once: lists that wait, are refined, overflow, and queries that leave.
+    @Test(arguments: [Kind.clustered, .isotropic, .duplicated, .farFromOrigin, .wildNorms], VectorMetric.allCases)
+    func longScansAreExact(kind: Kind, metric: VectorMetric) throws {
+        let dimension = 40
+        var source = Source(kind, dimension, seed: 4)
+        let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: dimension, metric: metric))
+        try collection.upsert(Self.records(&source, 0..<9000))
+        let sample = try #require(RowSample(collection.snapshot, atMost: 512))
+        let books = [
+            CodeBook(dimension: dimension, axes: sample.principalAxes(32), leading: 8, count: 32),
+            CodeBook(dimension: dimension),
+        ]
+        for (number, part) in collection.snapshot.parts.enumerated() where number != 2 {
+            let codes = ChunkCodes(books[number % 5 == 1 ? 1 : 0], metric: metric, rows: part.chunk.capacity)
+            let end = part.count / 16 * 16
+            codes.append(part.chunk, from: 0, to: end)
+            part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
+        }
+        _ = try collection.delete((0..<900).map { "r\(($0 * 5 * 7919) % 100_003)" })
+        let snapshot = collection.snapshot
+        // Queries like the rows, and others that no bound helps.
+        var asked = (0..<9).map { _ in source.next() }
+        for query in [2, 5, 6] { asked[query] = (0..<dimension).map { Float($0 % 3) - 1 } }
+        let some = RowSelection(
+            snapshot.parts.map { part in
+                var rows = RowSet()
+                for row in 0..<part.count where row / 64 % 3 != 0 && row % 5 < 3 { rows.insert(row) }
+                return rows
+            })
+        for options in [QueryOptions(topK: 1), QueryOptions(topK: 10), QueryOptions(topK: 120)] {
+            for (count, selection) in [(1, RowSelection.all), (9, .all), (9, some)] {
+                let queries = PreparedQueries(Array(asked.prefix(count)), metric: metric, dimension: dimension)
+                let expected = Self.search(1, codes: false).search(snapshot, queries, options, selection)
+                let found = Self.search(count == 1 ? 3 : 2, codes: true, coding: .never)
+                    .search(snapshot, queries, options, selection)
+                #expect(Self.isSame(found, expected), "\(options.topK) \(count)")
+            }
+        }
+    }
+
     private static func compare(
         _ collection: InMemoryCollection, _ source: inout Source, _ what: String, coding: CodingPolicy.Coding = .atOnce
     ) {
@@ -204,5 +245,274 @@ import Testing
         try collection.upsert(Self.records(&other, 600..<900))
         Self.compare(collection, &other, "other rows")
         #expect(collection.snapshot.parts.contains { $0.chunk.codes.withLock { $0 != nil } })
+    }
+
+    private static func codedBooks(_ collection: InMemoryCollection) -> [CodeBook] {
+        collection.snapshot.parts.compactMap { part in part.chunk.codes.withLock { $0?.codes.book } }
+    }
+
+    private static func ask(_ collection: InMemoryCollection, _ vector: [Float], topK: Int = 5) {
+        let queries = PreparedQueries(
+            [vector], metric: collection.description.metric, dimension: collection.description.dimension)
+        _ = search(1, codes: true).search(collection.snapshot, queries, QueryOptions(topK: topK))
+    }
+
+    /// Rows that replace others are new ones: axes are learned again though there are no more rows than before.
+    @Test func axesAreLearnedAgainWhenEveryRecordIsReplaced() throws {
+        let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 48, metric: .cosine))
+        var (source, other) = (Source(.lowRank, 48, seed: 1), Source(.clustered, 48, seed: 2))
+        try collection.upsert(Self.records(&source, 0..<600))
+        Self.ask(collection, source.next())
+        let first = try #require(collection.snapshot.coding.book)
+        // A few do not matter.
+        try collection.upsert(Self.records(&source, 0..<60))
+        Self.ask(collection, source.next())
+        #expect(collection.snapshot.coding.book === first)
+        try collection.upsert(Self.records(&other, 0..<600))
+        #expect(collection.snapshot.liveCount == 600)
+        Self.ask(collection, other.next())
+        let second = try #require(collection.snapshot.coding.book)
+        #expect(second !== first)
+        #expect(Self.codedBooks(collection).allSatisfy { $0 === second })
+        Self.compare(collection, &other, "replaced")
+    }
+
+    /// Searches that cost far more than expected have the axes chosen anew, once while the rows are the same.
+    @Test func disappointmentIsReasonToChooseAnewOnce() throws {
+        let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 48, metric: .cosine))
+        var source = Source(.clustered, 48, seed: 3)
+        try collection.upsert(Self.records(&source, 0..<600))
+        Self.ask(collection, source.next())
+        let (coding, kind) = (collection.snapshot.coding, CollectionCoding.Kind(topK: 5, isFiltered: false))
+        let first = try #require(coding.book)
+        var bad = CodedSearch.Tally.Counts()
+        (bad.bounded, bad.measured) = (600, 500)
+        func disappoint(_ count: Int, _ kind: CollectionCoding.Kind) {
+            for _ in 0..<count { coding.learn(from: bad, kind, collection.snapshot) }
+            for _ in 0..<20 { Self.ask(collection, source.next()) }
+        }
+        disappoint(200, CollectionCoding.Kind(topK: 5000, isFiltered: false))
+        disappoint(200, CollectionCoding.Kind(topK: 5, isFiltered: true))
+        #expect(coding.book === first)
+        disappoint(100, kind)
+        let second = try #require(coding.book)
+        #expect(second !== first)
+        disappoint(200, kind)
+        #expect(coding.book === second)
+        // With a quarter of new rows, at once.
+        try collection.upsert(Self.records(&source, 600..<800))
+        disappoint(1, kind)
+        #expect(coding.book !== second)
+    }
+
+    /// A kind of search that codes do not help goes without for a while; others go on with them.
+    @Test func searchesOfOneKindDoNotPauseOthers() throws {
+        let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 48, metric: .cosine))
+        var source = Source(.clustered, 48, seed: 3)
+        try collection.upsert(Self.records(&source, 0..<600))
+        Self.ask(collection, source.next())
+        let coding = collection.snapshot.coding
+        let policy = Self.search(1, codes: true).coding
+        let (small, large) = (
+            CollectionCoding.Kind(topK: 5, isFiltered: false), CollectionCoding.Kind(topK: 500, isFiltered: false)
+        )
+        func isWorthwhile(_ kind: CollectionCoding.Kind) -> Bool {
+            coding.isWorthwhile(collection.snapshot, metric: .cosine, kind, policy)
+        }
+        var (good, bad) = (CodedSearch.Tally.Counts(), CodedSearch.Tally.Counts())
+        (good.bounded, bad.bounded, bad.measured) = (600, 600, 600)
+        coding.learn(from: good, large, collection.snapshot)
+        for _ in 0..<40 { coding.learn(from: bad, large, collection.snapshot) }
+        #expect(!isWorthwhile(large) && isWorthwhile(small))
+        // Not for ever.
+        #expect((0..<20).contains { _ in isWorthwhile(large) })
+        for _ in 0..<20 { coding.learn(from: good, large, collection.snapshot) }
+        #expect((0..<20).contains { _ in isWorthwhile(large) } && isWorthwhile(large))
+    }
+
+    /// A collection that is gone is not coded any further, and its rows are let go.
+    @Test func codingEndsWithTheCollection() throws {
+        var source = Source(.clustered, 64, seed: 5)
+        let policy = CodingPolicy(coding: .inBackground, evenIfSlower: true, minimumRows: 64)
+        weak var chunk: RowChunk?
+        var snapshot: CollectionSnapshot?
+        do {
+            let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 64, metric: .dot))
+            try collection.upsert(Self.records(&source, 0..<2000))
+            snapshot = collection.snapshot
+            chunk = collection.snapshot.parts.first?.chunk
+            #expect(chunk != nil)
+        }
+        // It is gone before the first query's work has begun: nothing is learned.
+        let kind = CollectionCoding.Kind(topK: 5, isFiltered: false)
+        if let snapshot { _ = snapshot.coding.isWorthwhile(snapshot, metric: .dot, kind, policy) }
+        #expect(snapshot?.coding.book == nil)
+        snapshot = nil
+        #expect(chunk == nil)
+        // And while it is being coded.
+        do {
+            let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 64, metric: .dot))
+            try collection.upsert(Self.records(&source, 0..<2000))
+            chunk = collection.snapshot.parts.first?.chunk
+            let snapshot = collection.snapshot
+            _ = snapshot.coding.isWorthwhile(snapshot, metric: .dot, kind, policy)
+        }
+        let clock = ContinuousClock()
+        let begun = clock.now
+        while chunk != nil, clock.now - begun < .seconds(60) {
+            _ = DispatchSemaphore(value: 0).wait(timeout: .now() + .milliseconds(1))
+        }
+        #expect(chunk == nil)
+    }
+
+    /// The bounds of all rows for a query by the first stage, and by both.
+    private static func bounds(
+        _ codes: ChunkCodes, rows count: Int, _ queries: PreparedQueries
+    ) -> (first: [Float], second: [Float])? {
+        let coded = CodedQueries(queries, codes.book)
+        var rows = codes.rows
+        var numbers = (0..<count + 32).map { UInt32($0) }
+        var first = [Float](repeating: .nan, count: count + 32)
+        let present = [UInt64](repeating: .max, count: count / 64 + 1)
+        return numbers.withUnsafeMutableBufferPointer { numbers in
+            first.withUnsafeMutableBufferPointer { bounds in
+                var found = cvk_found(
+                    numbers: numbers.baseAddress, bounds: bounds.baseAddress, count: 0,
+                    threshold: -.greatestFiniteMagnitude)
+                cvk_code_scan(
+                    VectorKernel.best.raw, coded.shape, &rows, 0, count / 16, present, 0, coded.pointer(0), 1, &found)
+                guard found.count == count else { return nil }
+                let first = Array(bounds.prefix(count))
+                guard rows.records != nil else { return (first, first) }
+                let kept = cvk_refine(
+                    VectorKernel.best.raw, coded.shape, &rows, 0, coded.pointer(0), -.greatestFiniteMagnitude,
+                    numbers.baseAddress, bounds.baseAddress, count)
+                guard kept == count else { return nil }
+                return (first, Array(bounds.prefix(count)))
+            }
+        }
+    }
+
+    /// A row's bound of the cosine is no lower than the cosine, in double precision and as the kernel measures it.
+    private static func check(
+        _ vectors: [[Float]], _ query: [Float], _ book: CodeBook, _ what: String
+    ) throws -> (lowest: Double, rounding: Double) {
+        let chunk = try #require(RowChunk(dimension: book.dimension, capacity: vectors.count))
+        for vector in vectors {
+            #expect(chunk.append(VectorRecord(id: "r", vector: vector, payload: nil)) != nil)
+        }
+        let codes = ChunkCodes(book, metric: .cosine, rows: vectors.count)
+        codes.append(chunk, from: 0, to: vectors.count)
+        let queries = PreparedQueries([query], metric: .cosine, dimension: book.dimension)
+        let bounds = try #require(Self.bounds(codes, rows: vectors.count, queries))
+        var (lowest, rounding) = (Double.infinity, 0.0)
+        for (row, vector) in vectors.enumerated() {
+            func product(_ lhs: [Float], _ rhs: [Float]) -> Double {
+                zip(lhs, rhs).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+            }
+            let norms = (product(vector, vector) * product(query, query)).squareRoot()
+            let exact = product(vector, query) / norms
+            var measure: Float = 0
+            withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 1) { address in
+                withUnsafeMutablePointer(to: &measure) { measure in
+                    address.initializeElement(at: 0, to: chunk.address(of: row))
+                    queries.measure(
+                        0..<1, picked: UnsafeBufferPointer(address), .best,
+                        into: UnsafeMutableBufferPointer(start: measure, count: 1))
+                }
+            }
+            // As for a dot product: a cosine would be cut off at 1.
+            let score = Double(measure) * chunk.inverseNorm(row) / queries.norm(0)
+            rounding = max(rounding, score - exact)
+            for bound in [bounds.first[row], bounds.second[row]] {
+                #expect(Double(bound) >= max(exact, score), "\(what), row \(row)")
+                lowest = min(lowest, Double(bound) - max(exact, score))
+            }
+        }
+        return (lowest, rounding)
+    }
+
+    @Test(arguments: Kind.allCases.filter { $0 != .zeros })
+    func everyBoundIsAtLeastTheScore(kind: Kind) throws {
+        for dimension in [64, 1100, 4096] {
+            var source = Source(kind, dimension, seed: 6)
+            let vectors = (0..<64).map { _ in source.next() }
+            var random = Source(.isotropic, dimension, seed: 7)
+            // Orthonormal rows, from noise.
+            let width = rowWidth(dimension: dimension)
+            var axes = [Double](repeating: 0, count: 24 * width)
+            for axis in 0..<24 {
+                let noise = axis == 0 && vectors[0].contains { $0 != 0 } ? vectors[0] : random.next()
+                for (index, value) in noise.enumerated() { axes[axis * width + index] = Double(value) }
+            }
+            cvk_orthonormalize(&axes, 24, width)
+            let books = [
+                CodeBook(dimension: dimension), CodeBook(dimension: dimension, axes: [], leading: 40, count: 57),
+                CodeBook(dimension: dimension, axes: axes.map(Float.init), leading: 7, count: 24),
+                CodeBook(dimension: dimension, axes: axes.map(Float.init), leading: 24, count: 24),
+            ]
+            for (number, book) in books.enumerated() {
+                for query in [vectors[0], source.next(), random.next()] where query.contains(where: { $0 != 0 }) {
+                    _ = try Self.check(vectors, query, book, "\(dimension) book \(number)")
+                }
+            }
+        }
+    }
+
+    /// Axes that are not quite orthonormal: along one that is too long, opposite vectors seem to be more than opposite.
+    /// No tail makes up for that, only `skew` in the margin.
+    @Test func boundsHoldForAxesThatAreAskew() throws {
+        let dimension = 32
+        for error in [Float(0x1p-10), 0x1p-5] {
+            var axes = [Float](repeating: 0, count: dimension * dimension)
+            for axis in 0..<dimension { axes[axis * dimension + axis] = axis == 0 ? 1 + error : 1 }
+            var vector = [Float](repeating: 0, count: dimension)
+            vector[0] = 1
+            let rows = [[Float]](repeating: vector.map { -$0 }, count: 16)
+            for leading in [16, dimension] {
+                let book = CodeBook(dimension: dimension, axes: axes, leading: leading, count: dimension)
+                #expect(book.skew > Double(error))
+                let found = try Self.check(rows, vector, book, "askew")
+                #expect(found.lowest < Double(error))
+            }
+        }
+    }
+
+    /// Many components of which each is rounded up: the measured score is above the true one by more than all else that
+    /// a margin makes up for.
+    @Test func boundsHoldWhereTheKernelRoundsUpward() throws {
+        let dimension = 16_384
+        // A long chain of additions to a sum of one binade, each a little more than half a unit in its last place.
+        var worst = 0.0
+        for step in 0..<40 {
+            let small = Float(0.00197) + Float(step) * 0x1p-24
+            var vector = [Float](repeating: small, count: dimension)
+            for index in 0..<16 { vector[index] = 127 * small }
+            let found = try Self.check(
+                [[Float]](repeating: vector, count: 16), vector, CodeBook(dimension: dimension), "rounding")
+            worst = max(worst, found.rounding)
+        }
+        #expect(worst > 0x1p-16)
+    }
+
+    /// Rows that have a direction in common are ruled out as well as those that have none: it is not in the codes'
+    /// scale.
+    @Test func aCommonDirectionDoesNotSpoilTheCodes() throws {
+        var (centred, shifted) = (Source(.clustered, 96, seed: 8), Source(.clustered, 96, seed: 8))
+        func spread(_ source: inout Source, _ shift: Float) throws -> Double {
+            let vectors = (0..<512).map { _ -> [Float] in
+                let vector = source.next()
+                let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+                return vector.map { $0 / norm + shift / Float(96).squareRoot() }
+            }
+            let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 96, metric: .cosine))
+            try collection.upsert(vectors.enumerated().map { VectorRecord(id: "\($0)", vector: $1, payload: nil) })
+            let sample = try #require(RowSample(collection.snapshot, atMost: 512))
+            let book = CodeBook(dimension: 96, axes: sample.principalAxes(64), leading: 64, count: 64)
+            return try Self.check(Array(vectors.prefix(128)), vectors[200], book, "shifted \(shift)").lowest
+        }
+        // How far the nearest bound is from its score, relative to what is left of the rows beside the direction.
+        let (without, with) = (try spread(&centred, 0), try spread(&shifted, 2))
+        #expect(with < without)
     }
 }

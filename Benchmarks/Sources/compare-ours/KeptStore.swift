@@ -1,18 +1,18 @@
 import Foundation
 import MiniORM
 
-/// A store on the disk.
+/// A store in a directory.
 struct KeptStore {
     let path: String
 
     func fill(_ body: (InMemoryVectorStore) throws -> Void) throws {
-        let store = InMemoryVectorStore()
+        let store = try InMemoryVectorStore(at: path)
         try body(store)
-        try store.save(to: path)
+        try store.close()
     }
 
     func open(threads: Int) throws -> InMemoryVectorStore {
-        try InMemoryVectorStore(opening: path, threads: threads)
+        try InMemoryVectorStore(at: path, threads: threads)
     }
 
     /// The files, with their bytes.

@@ -42,10 +42,10 @@ enum Memory {
         threads == 1 ? body(0) : DispatchQueue.concurrentPerform(iterations: threads, execute: body)
     }
 
-    /// Resident memory of this process in bytes.
+    /// This process's own resident memory in bytes: without the pages of files that it has mapped.
     static func resident() -> Int {
         guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return 0 }
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
         return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0) * 1024
     }
 }

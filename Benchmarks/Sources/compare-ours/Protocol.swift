@@ -55,6 +55,8 @@ struct Reply: Encodable {
     var scores: [[Float]]?
     /// Bytes: of vectors, of files, of memory.
     var bytes: Int?
+    /// Bytes of memory that were taken since the rows were loaded.
+    var grown: Int?
     /// What there is to say about how it was done.
     var note: String?
     /// What went wrong.

@@ -37,8 +37,11 @@ typedef struct cvk_coded_rows {
     const uint8_t *codes;
     /// Words of a row of the first stage.
     size_t words;
-    /// A group's 16 scales, 16 norms of residuals, 16 norms of tails.
+    /// A group's 16 scales and 16 norms of residuals, then, where there are 4 factors a row, 16 norms of tails and 16
+    /// leads: components that are kept as they are.
     const float *factors;
+    /// 2 or 4.
+    size_t factor_count;
     /// A norm a row, where the shape asks for it.
     const float *norms;
     /// Records of the second stage: scale, norm of the residual of both stages, norm of the tail, all float, 4 unused
@@ -51,13 +54,13 @@ typedef struct cvk_coded_rows {
 /// What is before the codes of a record.
 #define CVK_RECORD_HEAD 16
 
-/// A coded query. Bounds are sums of products with a row's scale, norm of residual and norm of tail.
+/// A coded query. Bounds are sums of products with a row's scale, norm of residual, norm of tail and lead.
 typedef struct cvk_coded_query {
     /// The first stage's codes: `words` words; then, for the second stage, `record_codes` codes.
     const int8_t *codes, *record_codes;
     /// -128 times the sum of the codes.
     int32_t offset, record_offset;
-    float scale, residual, tail, constant;
+    float scale, residual, tail, lead, constant;
     /// The second stage's; its constant is what it adds to the first's.
     float record_scale, record_residual, record_tail, record_constant;
     /// For l2 twice the query's norm, otherwise 1.
@@ -69,18 +72,32 @@ typedef struct cvk_coded_query {
 void cvk_code_dots(cvk_kernel kernel, const cvk_coded_rows *rows, size_t first_group, size_t group_count,
                    const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride);
 
-/// Turns the products of a query with groups of rows into upper bounds, in place.
-void cvk_code_bounds(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,
-                     size_t group_count, const cvk_coded_query *query, void *dots_to_bounds);
+/// What a query has found so far: the numbers of rows that may be good enough, and their bounds.
+typedef struct cvk_found {
+    uint32_t *numbers;
+    float *bounds;
+    size_t count;
+    /// Rows whose bound is below do not come in. Finite.
+    float threshold;
+} cvk_found;
 
-/// The numbers of the rows whose bound is not below a threshold, in order; returns how many. `selected` has room for
-/// all of the rows, rounded up to 16.
-size_t cvk_select(cvk_kernel kernel, const float *bounds, size_t count, float threshold, uint32_t *selected);
+/// Bounds the rows of groups from `first_group` on, a multiple of 4, for every query, and adds those that are present
+/// and not below the query's threshold to what it has found, in order. There has to be room for all of the rows and 16
+/// more.
+///
+/// Row r is present if bit r % 64 of `present[r / 64]` is set, and its number is `base + r`. Where none of 64 rows is
+/// present, they are not read.
+void cvk_code_scan(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,
+                   size_t group_count, const uint64_t *present, uint32_t base, const cvk_coded_query *queries,
+                   size_t query_count, cvk_found *found);
 
-/// Brings the bounds of selected rows down by the second stage, and keeps those that are not below a threshold.
-/// Returns how many.
-size_t cvk_refine(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, const cvk_coded_query *query,
-                  float threshold, float *bounds, uint32_t *selected, size_t count);
+/// Brings the bounds of rows that a query has found down by the second stage, and keeps those that are not below a
+/// threshold, in place. Row r has the number `base + r`. Returns how many.
+size_t cvk_refine(cvk_kernel kernel, cvk_shape shape, const cvk_coded_rows *rows, uint32_t base,
+                  const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds, size_t count);
+
+/// Keeps the rows whose bound is not below a threshold, in place. Returns how many.
+size_t cvk_keep(float threshold, uint32_t *numbers, float *bounds, size_t count);
 
 /// The first row with the highest bound; `count` if all are -infinity or NaN.
 size_t cvk_highest(const float *bounds, size_t count);

@@ -49,10 +49,11 @@ cvk_kernel cvk_best_kernel(void);
 void cvk_measure_rows(cvk_kernel kernel, cvk_measure measure, const float *queries, size_t query_count,
                       const float *rows, size_t row_count, size_t width, float *results, size_t results_stride);
 
-/// Measures every query against some rows, `picked` in order by their numbers; the measure of query q and the i-th of
-/// them goes to `results[q * results_stride + i]`. Otherwise as `cvk_measure_rows`.
+/// Measures every query against rows here and there; the measure of query q and the i-th row goes to
+/// `results[q * results_stride + i]`. Otherwise as `cvk_measure_rows`. Rows are asked for while those before them are
+/// measured, as memory is slow to answer and nothing else tells the processor which row comes next.
 void cvk_measure_picked(cvk_kernel kernel, cvk_measure measure, const float *queries, size_t query_count,
-                        const float *rows, const uint32_t *picked, size_t picked_count, size_t width, float *results,
+                        const float *const *picked, size_t row_count, size_t width, float *results,
                         size_t results_stride);
 
 /// The sum of the squares in double precision: infinite or NaN exactly if a component is.

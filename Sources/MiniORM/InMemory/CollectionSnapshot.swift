@@ -21,6 +21,9 @@ struct CollectionSnapshot: Sendable {
     /// The last entry of the log whose rows are in the snapshot.
     var sequence: UInt64 = 0
 
+    /// How many rows there are, dead ones among them.
+    var rowCount: Int { parts.reduce(0) { $0 + $1.count } }
+
     /// The position of the part with a serial number.
     func position(of serial: UInt32) -> Int? {
         var (low, high) = (0, parts.count)

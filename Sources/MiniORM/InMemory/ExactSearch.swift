@@ -21,10 +21,12 @@ struct ExactSearch: Sendable {
     private static let worthSharing = 1 << 20
     /// Queries that share a look at a block of rows.
     private static let queriesPerGroup = 16
+    /// With fewer queries than this for each thread, threads share the rows.
+    private static let queriesPerThread = 4
     /// So many rows that are not selected are measured with those around them.
     private static let gapToBridge = 16
     /// Measuring a row on its own takes less than so many rows of a scan that measures all.
-    private static let rowsPerPick = 3
+    static let rowsPerPick = 3
 
     /// The best rows for each query, of those that are selected and match the options' filter.
     func search(
@@ -42,7 +44,9 @@ struct ExactSearch: Sendable {
         let coded = coding.isOn ? CodedSearch(snapshot, queries, selection, options, kernel, coding) : nil
         let work = rows * queries.width / (coded == nil ? 1 : 4)
         let helpers = work > Self.worthSharing / queries.count ? threads.count : 1
-        let pieces = Pieces(snapshot, queries: queries.count, isCoded: coded != nil, threads: helpers)
+        let pieces = Pieces(
+            snapshot, queries: queries.count, atOnce: coded.map { _ in CodedSearch.queriesAtOnce(options.topK) },
+            threads: helpers)
         let merged = Mutex(empty)
         threads.share(pieces.count, threads: helpers) { numbers in
             var group = 0..<0
@@ -83,13 +87,20 @@ struct ExactSearch: Sendable {
             (runs[number % runs.count], groups[number / runs.count])
         }
 
-        init(_ snapshot: CollectionSnapshot, queries: Int, isCoded: Bool, threads: Int) {
-            // Without codes a batch reads each row from memory once; with codes, there is little to read.
-            let perGroup = isCoded ? min(ExactSearch.queriesPerGroup, (queries + threads - 1) / threads) : queries
+        /// - Parameter most: How many queries go over codes at once; `nil` without codes.
+        init(_ snapshot: CollectionSnapshot, queries: Int, atOnce most: Int?, threads: Int) {
+            // Without codes a batch reads each row from memory once, for all queries.
+            var perGroup = queries
+            let sharesQueries = most != nil && queries >= ExactSearch.queriesPerThread * threads
+            if let most {
+                // As many groups for one thread as for another, of whole blocks of the kernel.
+                let rounds = sharesQueries ? threads * ((queries + most * threads - 1) / (most * threads)) : 1
+                perGroup = min(most, ((queries + rounds - 1) / rounds + 3) / 4 * 4)
+            }
             groups = stride(from: 0, to: queries, by: perGroup).map { $0..<min($0 + perGroup, queries) }
-            let rows = snapshot.parts.reduce(0) { $0 + $1.count }
-            let pieces = threads == 1 ? 1 : isCoded && groups.count >= 2 * threads ? 1 : 4 * threads
-            let rowsPerRun = min(max(1, rows / pieces), CodedSearch.rowsPerRun)
+            let rows = snapshot.rowCount
+            let pieces = threads == 1 || sharesQueries ? 1 : 4 * threads
+            let rowsPerRun = max(1, rows / pieces)
             var runs: [Range<Int>] = []
             var (start, count) = (0, 0)
             for (position, part) in snapshot.parts.enumerated() {
@@ -154,7 +165,7 @@ extension ExactSearch {
         // Rows of an extreme norm have measures that say nothing; for cosine their inverse norm is NaN, which passes.
         let metric = queries.metric
         let takesAll = part.hasExtremes && metric != .cosine
-        let inverses = part.chunk.roughInverseNorms(block)
+        let inverses = part.chunk.inverseNorms(block)
         guard let measured = UnsafeRawPointer(measures.baseAddress), let scales = UnsafeRawPointer(inverses.baseAddress)
         else { return }
         var cut = queries.cut(query, floor: best.floor)
@@ -164,7 +175,8 @@ extension ExactSearch {
             if end == index + 16, !takesAll {
                 var values = measured.loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self)
                 if metric == .cosine {
-                    values *= scales.loadUnaligned(fromByteOffset: index * 4, as: SIMD16<Float>.self)
+                    let exact = scales.loadUnaligned(fromByteOffset: index * 8, as: SIMD16<Double>.self)
+                    values *= SIMD16<Float>(exact)
                 }
                 // Written so that NaN passes.
                 let fails = metric == .l2 ? values .> cut : values .< cut
@@ -175,7 +187,7 @@ extension ExactSearch {
             }
             for offset in index..<end {
                 let measure = measures[offset]
-                let value = metric == .cosine ? measure * inverses[offset] : measure
+                let value = metric == .cosine ? measure * Float(inverses[offset]) : measure
                 if !takesAll, metric == .l2 ? value > cut : value < cut { continue }
                 let row = block.lowerBound + offset
                 guard selected?.contains(row) ?? true, part.isLive(row) else { continue }

@@ -21,6 +21,9 @@ struct IdIndex: Sendable {
         for run in runs where !run.isIntact() { throw RowChunk.damaged(run.stored.file) }
     }
 
+    /// Whether so many more rows fit without a new table.
+    func hasRoom(_ rows: Int) -> Bool { table.hasRoom(table.count + rows) }
+
     /// Makes room for so many more rows.
     mutating func reserve(_ rows: Int) { table.reserve(table.count + rows) }
 

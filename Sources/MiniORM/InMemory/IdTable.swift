@@ -92,9 +92,12 @@ struct IdTable: Sendable {
         return old
     }
 
+    /// Whether so many rows in all have room.
+    func hasRoom(_ rows: Int) -> Bool { rows <= slots.count / 4 * 3 }
+
     /// Makes room for so many rows in all.
     mutating func reserve(_ rows: Int) {
-        guard rows > slots.count / 4 * 3 else { return }
+        guard !hasRoom(rows) else { return }
         var size = max(16, slots.count)
         while rows > size / 4 * 3 { size *= 2 }
         let old = slots

@@ -36,7 +36,10 @@ final class InMemoryCollection: Sendable {
         writer = Mutex(nextSerial)
         self.ids = Mutex(ids ?? IdIndex(IdHash(seed: .random(in: 0...UInt64.max))))
         published = Mutex(snapshot)
+        snapshot.coding.adopt()
     }
+
+    deinit { snapshot.coding.abandon() }
 
     /// A collection of full chunks; `nil` if an id is there twice.
     convenience init?(_ description: CollectionDescription, chunks: [RowChunk]) {
@@ -242,7 +245,10 @@ extension InMemoryCollection {
         next.liveCount += locations.count
         var counts: [Int] = []
         var used = 0
-        publish(&next) { next, index in
+        let changed = changes.reduce(rows) { count, change in
+            if case .delete(let ids) = change { count + ids.count } else { count }
+        }
+        publish(&next, changing: changed, adding: rows) { next, index in
             index.reserve(locations.count)
             for change in changes {
                 var count = 0
@@ -288,13 +294,34 @@ extension InMemoryCollection {
         return nil
     }
 
+    /// So many ids are changed while readers of ids wait: a few milliseconds.
+    private static let mostIdsUnderLock = 1 << 15
+
     /// Makes a snapshot the one that readers get, at one moment with the ids.
+    ///
+    /// Where that takes long, or the table has to grow, the ids are changed in a copy: readers have the old table
+    /// meanwhile, and nobody else writes.
     private func publish(
-        _ next: inout CollectionSnapshot, _ change: (inout CollectionSnapshot, inout IdIndex) -> Void
+        _ next: inout CollectionSnapshot, changing changed: Int, adding added: Int,
+        _ change: (inout CollectionSnapshot, inout IdIndex) -> Void
     ) {
-        ids.withLock { index in
+        var copy = ids.withLock { index in
+            changed > Self.mostIdsUnderLock || !index.hasRoom(added) ? index : nil
+        }
+        if copy != nil {
+            // Alone in a variable of its own, so that the first change copies the table and the others do not.
+            var index = copy ?? IdIndex(IdHash(seed: 0))
+            copy = nil
             change(&next, &index)
-            published.withLock { swap(&$0, &next) }
+            ids.withLock { published in
+                swap(&published, &index)
+                self.published.withLock { swap(&$0, &next) }
+            }
+        } else {
+            ids.withLock { index in
+                change(&next, &index)
+                published.withLock { swap(&$0, &next) }
+            }
         }
         // What was published before is let go here, outside of the locks.
         next = snapshot
@@ -366,7 +393,7 @@ extension InMemoryCollection {
             for position in positions { next.parts[position].count = next.parts[position].chunk.count }
             next.liveCount += old.liveCount
             next.parts.remove(at: victim)
-            publish(&next) { _, index in
+            publish(&next, changing: moved.count, adding: 0) { _, index in
                 for (id, from, to) in moved { index.move(id, from: from, to: to) }
             }
         }

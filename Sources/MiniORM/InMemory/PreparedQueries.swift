@@ -67,27 +67,17 @@ final class PreparedQueries: @unchecked Sendable {
             queries.count, base, count, width, results, count)
     }
 
-    /// The same for one of each.
-    func measure(_ query: Int, _ row: Int, of chunk: RowChunk, _ kernel: VectorKernel) -> Float {
-        guard let base = chunk.rows(row..<row + 1).baseAddress else { return 0 }
-        var measure: Float = 0
-        cvk_measure_rows(
-            kernel.raw, metric == .l2 ? cvk_measure_squared_l2 : cvk_measure_dot, floats + query * width, 1, base, 1,
-            width, &measure, 1)
-        return measure
-    }
-
-    /// The same of rows that are picked by their numbers, which are within the chunk.
+    /// The same of rows here and there.
     func measure(
-        _ queries: Range<Int>, _ picked: [UInt32], of chunk: RowChunk, _ kernel: VectorKernel,
+        _ queries: Range<Int>, picked: UnsafeBufferPointer<UnsafePointer<Float>?>, _ kernel: VectorKernel,
         into measures: UnsafeMutableBufferPointer<Float>
     ) {
-        guard let base = chunk.rows(0..<chunk.capacity).baseAddress, let results = measures.baseAddress,
+        guard let base = picked.baseAddress, let results = measures.baseAddress,
             measures.count >= picked.count * queries.count
         else { return }
         cvk_measure_picked(
             kernel.raw, metric == .l2 ? cvk_measure_squared_l2 : cvk_measure_dot, floats + queries.lowerBound * width,
-            queries.count, base, picked, picked.count, width, results, picked.count)
+            queries.count, base, picked.count, width, results, picked.count)
     }
 
     /// A measure (for cosine: times the row's inverse norm) beyond this cannot give a score of at least `floor`; with

@@ -33,7 +33,6 @@ final class RowChunk: @unchecked Sendable {
     private let ids: UnsafeMutablePointer<String>
     private let payloads: UnsafeMutablePointer<[String: PayloadValue]?>
     private let inverses: UnsafeMutablePointer<Double>
-    private let roughInverses: UnsafeMutablePointer<Float>
     /// Where the vectors are if they are not in memory of our own.
     private let mapping: MappedFile?
     /// Where everything is if the chunk is one of a directory's. `ids` and `payloads` are empty then.
@@ -66,7 +65,6 @@ final class RowChunk: @unchecked Sendable {
         ids = .allocate(capacity: capacity)
         payloads = .allocate(capacity: capacity)
         inverses = .allocate(capacity: capacity)
-        roughInverses = .allocate(capacity: capacity)
     }
 
     /// A full chunk whose vectors stay in a file: `capacity` padded rows from `offset` on, which the caller has
@@ -92,8 +90,7 @@ final class RowChunk: @unchecked Sendable {
     init?(_ stored: StoredRows, dimension: Int) {
         let layout = stored.layout
         guard let vectors = stored.bytes(layout.vectors).baseAddress,
-            let inverses = stored.bytes(layout.inverses).baseAddress,
-            let roughInverses = stored.bytes(layout.roughInverses).baseAddress
+            let inverses = stored.bytes(layout.inverses).baseAddress
         else { return nil }
         self.dimension = dimension
         width = rowWidth(dimension: dimension)
@@ -102,7 +99,6 @@ final class RowChunk: @unchecked Sendable {
         // Never written to: `append` refuses, as the chunk is full.
         self.vectors = UnsafeMutableRawPointer(mutating: vectors).assumingMemoryBound(to: Float.self)
         self.inverses = UnsafeMutableRawPointer(mutating: inverses).assumingMemoryBound(to: Double.self)
-        self.roughInverses = UnsafeMutableRawPointer(mutating: roughInverses).assumingMemoryBound(to: Float.self)
         ids = .allocate(capacity: 0)
         payloads = .allocate(capacity: 0)
         mapping = nil
@@ -118,7 +114,6 @@ final class RowChunk: @unchecked Sendable {
         ids.deinitialize(count: count).deallocate()
         payloads.deinitialize(count: count).deallocate()
         inverses.deallocate()
-        roughInverses.deallocate()
         if mapping == nil { munmap(vectors, width * capacity * MemoryLayout<Float>.stride) }
     }
 
@@ -126,7 +121,6 @@ final class RowChunk: @unchecked Sendable {
         (ids + row).initialize(to: id)
         (payloads + row).initialize(to: payload)
         (inverses + row).initialize(to: inverse)
-        (roughInverses + row).initialize(to: Float(inverse))
     }
 
     var room: Int { capacity - count }
@@ -189,16 +183,19 @@ final class RowChunk: @unchecked Sendable {
     }
     func record(_ row: Int) -> VectorRecord { VectorRecord(id: id(row), vector: vector(row), payload: payload(row)) }
 
+    /// A padded row.
+    func address(of row: Int) -> UnsafePointer<Float>? { rows(row..<row + 1).baseAddress }
+
     /// Padded rows, one after the other.
     func rows(_ range: Range<Int>) -> UnsafeBufferPointer<Float> {
         stored?.isIntact(.vectors)
         return UnsafeBufferPointer(start: vectors + range.lowerBound * width, count: range.count * width)
     }
 
-    /// ``inverseNorm(_:)`` in single precision.
-    func roughInverseNorms(_ range: Range<Int>) -> UnsafeBufferPointer<Float> {
+    /// ``inverseNorm(_:)`` of rows one after the other.
+    func inverseNorms(_ range: Range<Int>) -> UnsafeBufferPointer<Double> {
         stored?.isIntact(.identities)
-        return UnsafeBufferPointer(start: roughInverses + range.lowerBound, count: range.count)
+        return UnsafeBufferPointer(start: inverses + range.lowerBound, count: range.count)
     }
 }
 

@@ -31,11 +31,11 @@ final class ChunkCodes: @unchecked Sendable {
         capacity = (rows + 15) / 16 * 16
         recordBytes = book.recordCodes == 0 ? 0 : Int(CVK_RECORD_HEAD) + book.recordCodes
         let codeBytes = capacity * book.words * 4
-        let factorBytes = capacity * 3 * 4
+        let factorBytes = capacity * book.factors * 4
         let normBytes = metric == .cosine ? 0 : capacity * 4
         memory = .allocate(byteCount: codeBytes + factorBytes + normBytes + capacity * recordBytes, alignment: 64)
         codes = memory.bindMemory(to: UInt8.self, capacity: codeBytes)
-        factors = (memory + codeBytes).bindMemory(to: Float.self, capacity: capacity * 3)
+        factors = (memory + codeBytes).bindMemory(to: Float.self, capacity: capacity * book.factors)
         let behind = memory + codeBytes + factorBytes
         norms = normBytes == 0 ? nil : behind.bindMemory(to: Float.self, capacity: capacity)
         records =
@@ -48,8 +48,8 @@ final class ChunkCodes: @unchecked Sendable {
     /// What the kernels see.
     var rows: cvk_coded_rows {
         cvk_coded_rows(
-            codes: codes, words: book.words, factors: factors, norms: norms, records: records,
-            record_codes: book.recordCodes)
+            codes: codes, words: book.words, factors: factors, factor_count: book.factors, norms: norms,
+            records: records, record_codes: book.recordCodes)
     }
 
     /// Codes the rows of a chunk that follow the first `start`, a multiple of 16, up to `end`.
@@ -83,19 +83,25 @@ final class ChunkCodes: @unchecked Sendable {
         for row in 0..<16 where inverses[row] == 0 {
             for component in 0..<book.count { coordinates[component * stride + row] = 0 }
         }
-        let factors = factors + group * 48
+        let factors = factors + group * 16 * book.factors
         var energies = [Double](repeating: 0, count: 16)
         var residuals = energies
         let codes = codes + group * book.words * 64
         // Components that fill up the last word.
         codes.update(repeating: 128, count: book.words * 64)
         cvk_encode_group(
-            coordinates, stride, book.leading, inverses, codes, 64, 4, factors, &energies, &residuals)
+            coordinates + book.leads * stride, stride, book.leading - book.leads, inverses, codes, 64, 4, factors,
+            &energies, &residuals)
         for row in 0..<16 {
             let isOrdinary = row >= present || !chunk.inverseNorm(group * 16 + row).isNaN
             // Where nothing is known of a row, nothing rules it out.
             factors[16 + row] = isOrdinary ? Self.roundedUp(residuals[row].squareRoot()) : .infinity
-            factors[32 + row] = isOrdinary ? tail(energies[row], isWhole: isWhole(book.leading)) : 0
+            if !book.isWhole {
+                let lead = book.leads == 0 ? 0 : Double(coordinates[row]) * inverses[row]
+                energies[row] += lead * lead
+                factors[32 + row] = isOrdinary ? Self.roundedUp(book.tail(energies[row])) : 0
+                factors[48 + row] = Float(lead)
+            }
             norms?[group * 16 + row] = inverses[row] > 0 ? Float(1 / inverses[row]) * (1 - 0x1p-20) : 0
             if !isOrdinary { norms?[group * 16 + row] = 1 }
         }
@@ -111,18 +117,12 @@ final class ChunkCodes: @unchecked Sendable {
         for row in 0..<16 {
             let head = UnsafeMutableRawPointer(record + row * recordBytes)
             let residual = Self.roundedUp((residuals[row] + furtherResiduals[row]).squareRoot())
-            let tail = tail(energies[row] + furtherEnergies[row], isWhole: isWhole(book.count))
+            let isWhole = !book.isRotated && book.count == book.dimension
+            let tail = isWhole ? 0 : Self.roundedUp(book.tail(energies[row] + furtherEnergies[row]))
             head.storeBytes(of: scales[row], as: Float.self)
             head.storeBytes(of: residual, toByteOffset: 4, as: Float.self)
             head.storeBytes(of: tail, toByteOffset: 8, as: Float.self)
         }
-    }
-
-    private func isWhole(_ components: Int) -> Bool { !book.isRotated && components == book.dimension }
-
-    /// The norm of what the axes leave of a unit vector.
-    private func tail(_ energy: Double, isWhole: Bool) -> Float {
-        isWhole ? 0 : Self.roundedUp(book.tail(energy))
     }
 
     static func roundedUp(_ value: Double) -> Float { Float(value * (1 + 0x1p-22)) }

@@ -3,14 +3,16 @@ internal import CVectorKernels
 /// How the rows of a chunk are coded: along which axes, and how many components in each of the two stages.
 ///
 /// What is coded is a row brought to length 1, in coordinates along the axes (or as it is, without axes). The first
-/// stage has the leading components, the second the next ones; of the rest only the norm is kept.
+/// stage has the leading components, the second the next ones; of the rest only the norm is kept. The coordinate along
+/// the first axis, the lead, is kept as a float: embeddings often have a direction in common, which would take up the
+/// whole scale of the codes.
 ///
 /// ## Why the bounds hold
 ///
-/// For unit vectors r and q, and axes V (rows of a matrix), let r' and q' be the coordinates as floats are computed.
-/// Write r' = s c + e, with whole numbers c, and q' = t d + f. Then
+/// For unit vectors r and q, and axes V (rows of a matrix), let r0 and q0 be the leads, and r' and q' the other
+/// coordinates, as floats are computed. Write r' = s c + e, with whole numbers c, and q' = t d + f. Then
 ///
-///     <r, q> <= s t <c, d> + |e| (|q'| + |f|) + |f| + |r's tail| |q's tail| + margin
+///     <r, q> <= r0 q0 + s t <c, d> + |e| (|q'| + |f|) + |f| + |r's tail| |q's tail| + margin
 ///
 /// since <r', q'> = s t <c, d> + <s c, f> + <e, q'>, where |s c| <= |r'| + |e| and |r'| <= 1 + drift. What is left is
 /// in the margin, all of it relative to |r| |q| = 1:
@@ -19,8 +21,8 @@ internal import CVectorKernels
 /// - The axes are orthonormal but for rounding: |V V^T - 1| <= `skew`. Along the axes this adds at most `skew`, and the
 ///   tail's square is at most 1 - (1 - skew) |V r|^2, from which the tail is computed.
 /// - The kernel that gives the score is off by at most `rounding` itself (for l2: of the squared distance).
-/// - A bound is a sum of a few floats below 4, rounded about 10 times each way; norms are floats. 2^-16 covers
-///   that many times over.
+/// - A bound is a sum of a few floats below 4, rounded about 12 times each way; norms and leads are floats, which
+///   changes the product of two leads by less than 2^-22. 2^-16 covers that many times over.
 ///
 /// Scales, and the norms of e, f and the tails, are found in double precision for the floats that are stored, and
 /// rounded up.
@@ -35,8 +37,14 @@ final class CodeBook: Sendable {
     let skew: Double
 
     var isRotated: Bool { !axes.isEmpty }
-    /// Words of four components in the first stage.
-    var words: Int { (leading + 3) / 4 }
+    /// Components that are kept as they are, the first of the first stage.
+    var leads: Int { isRotated ? 1 : 0 }
+    /// Words of four codes in the first stage.
+    var words: Int { (leading - leads + 3) / 4 }
+    /// Whether the first stage leaves nothing of a row.
+    var isWhole: Bool { !isRotated && leading == dimension }
+    /// Floats beside the codes of a row.
+    var factors: Int { isWhole ? 2 : 4 }
     /// Codes in a record of the second stage.
     var recordCodes: Int { (count - leading + 15) / 16 * 16 }
     /// A component computed in single precision is off by at most this, for vectors of length 1.

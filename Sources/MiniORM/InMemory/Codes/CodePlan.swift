@@ -6,27 +6,43 @@ struct CodePlan: Sendable {
     let cost: Double
 
     /// What it costs to bring a record of the second stage to the processor, and a row to be measured.
-    private static let recordCost = 800.0
+    private static let recordCost = 1600.0
     private static func rowCost(width: Int) -> Double { 4000 + 4 * Double(width) }
 
     /// The cost of measuring every row.
     static func plainCost(width: Int) -> Double { 4 * Double(width) }
 
-    /// The cost where a share of the rows is refined, and a share is measured.
-    static func cost(_ book: CodeBook, refined: Double, measured: Double) -> Double {
-        cost(width: book.width, leading: book.leading, refined: refined, measured: measured)
+    /// What a search took: the cost of rows that were bounded, refined, measured on their own and measured in a scan.
+    static func cost(_ book: CodeBook, _ counts: CodedSearch.Tally.Counts) -> Double {
+        let rows = Double(counts.bounded + counts.scanned)
+        let bounded = Double(counts.bounded) / rows
+        let rest = cost(
+            width: book.width, leading: 0, refined: Double(counts.refined) / rows,
+            measured: Double(counts.measured) / rows)
+        return bounded * boundCost(leading: book.leading) + (1 - bounded) * plainCost(width: book.width) + rest
+            - boundCost(leading: 0)
     }
 
+    /// Whether so many rows cost less on their own than all rows of a part do with codes, or without.
+    static func isFew(_ selected: Int, of rows: Int, _ book: CodeBook?) -> Bool {
+        guard let book else { return selected <= rows / ExactSearch.rowsPerPick }
+        return Double(selected) * rowCost(width: book.width) <= Double(rows) * boundCost(leading: book.leading)
+    }
+
+    private static func boundCost(leading: Int) -> Double { Double(leading) + 28 }
+
     private static func cost(width: Int, leading: Int, refined: Double, measured: Double) -> Double {
-        Double(leading) + 24 + refined * recordCost + measured * rowCost(width: width)
+        boundCost(leading: leading) + refined * recordCost + measured * rowCost(width: width)
     }
 
     /// The largest dimension for which axes are learned; beyond, that takes too long.
     private static let largestRotated = 2048
     private static let mostAxes = 512
 
-    /// The quickest way for rows such as these; `nil` if it does not cost less than a limit.
-    static func best(_ sample: RowSample, rows: Int, below limit: Double) -> CodePlan? {
+    /// The quickest way for rows such as these; `nil` if it does not cost less than a limit, or nobody waits for it.
+    static func best(
+        _ sample: RowSample, rows: Int, below limit: Double, isCancelled: () -> Bool = { false }
+    ) -> CodePlan? {
         var best = (cost: limit, axes: [Float](), leading: 0, count: 0)
         func consider(_ axes: [Float], _ shares: [(components: Int, share: Double)], fixedCost: Double) {
             for (index, first) in shares.enumerated() {
@@ -45,7 +61,8 @@ struct CodePlan: Sendable {
         // A direction that a quarter of the sample's rows would fill is not learned from it.
         let wanted = min(mostAxes, sample.dimension * 3 / 4, sample.count / 4) / step * step
         if sample.dimension <= largestRotated, wanted > 0 {
-            let axes = sample.principalAxes(wanted)
+            let axes = sample.principalAxes(wanted, isCancelled: isCancelled)
+            if isCancelled() { return nil }
             // A query is turned onto the axes first.
             let fixedCost = Double(axes.count) * 4 / Double(rows)
             consider(axes, shares(sample, axes: axes), fixedCost: fixedCost)
@@ -89,10 +106,12 @@ struct CodePlan: Sendable {
                 let few = Array(axes[start * width..<end * width])
                 RowSample.products(sample.rows, rows, few, end - start, width: width, into: &block, stride: step)
             }
+            // The lead has no part in the scale.
+            let leads = start == 0 && !axes.isEmpty ? 1 : 0
             for row in 0..<rows {
-                for value in block[row * step..<(row + 1) * step] {
+                for (index, value) in block[row * step..<(row + 1) * step].enumerated() {
                     energies[row] += value * value
-                    highest[row] = max(highest[row], value.magnitude)
+                    if index >= leads { highest[row] = max(highest[row], value.magnitude) }
                 }
             }
             let further = products(sample, asked, block: block, width: step)

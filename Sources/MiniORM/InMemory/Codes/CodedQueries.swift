@@ -97,7 +97,9 @@ final class CodedQueries: @unchecked Sendable {
         _ codes: UnsafeMutablePointer<Int8>, _ recordCodes: UnsafeMutablePointer<Int8>
     ) -> cvk_coded_query {
         let values = (0..<book.count).map { Double(coordinates[$0 * stride]) / norm }
-        let first = encodeStage(Array(values.prefix(book.leading)), into: codes)
+        let lead = book.leads == 0 ? 0 : values[0]
+        let first = encodeStage(Array(values[book.leads..<book.leading]), into: codes)
+        let energy = first.energy + lead * lead
         let second = encodeStage(Array(values.dropFirst(book.leading)), into: recordCodes)
         func stageTail(_ energy: Double, _ components: Int) -> Double {
             !book.isRotated && components == book.dimension ? 0 : book.tail(energy)
@@ -111,12 +113,13 @@ final class CodedQueries: @unchecked Sendable {
         let firstMissed = first.residual.squareRoot()
         query.scale = first.scale
         query.residual = up(first.energy.squareRoot() + firstMissed)
-        query.tail = up(stageTail(first.energy, book.leading))
+        query.tail = up(stageTail(energy, book.leading))
+        query.lead = Float(lead)
         query.constant = up(firstMissed * (1 + book.drift) + book.margin)
         let missed = (first.residual + second.residual).squareRoot()
         query.record_scale = second.scale
         query.record_residual = up((first.energy + second.energy).squareRoot() + missed)
-        query.record_tail = up(stageTail(first.energy + second.energy, book.count))
+        query.record_tail = up(stageTail(energy + second.energy, book.count))
         // The change of a bound is a difference of floats: rounded a few times more.
         query.record_constant = Float((missed - firstMissed) * (1 + book.drift) + 0x1p-18).nextUp
         query.weight = metric == .l2 ? Float(2 * norm) : 1

@@ -27,44 +27,135 @@ struct CodingPolicy: Sendable {
 /// Nothing is done for a collection that nobody searches, and nothing by its writers: a query that finds many rows
 /// without codes has them coded in the background, and goes on without. Codes never change an answer.
 final class CollectionCoding: Sendable {
+    /// The rows that a book was chosen by.
+    private struct Learned {
+        var rows: Int
+        /// Where they ended: rows behind came later.
+        var serial: UInt32
+        var count: Int
+
+        init(_ snapshot: CollectionSnapshot) {
+            rows = snapshot.rowCount
+            serial = snapshot.parts.last?.serial ?? 0
+            count = snapshot.parts.last?.count ?? 0
+        }
+
+        /// Rows that came later. A record that is replaced is one of them: its row is new.
+        func arrived(in snapshot: CollectionSnapshot) -> Int {
+            var arrived = 0
+            for part in snapshot.parts.reversed() {
+                if part.serial < serial { break }
+                arrived += part.serial == serial ? max(0, part.count - count) : part.count
+            }
+            return arrived
+        }
+    }
+
+    /// How searches of a kind have gone, and for how many to come codes are left alone.
+    private struct Record {
+        /// What codes cost of a plain scan: an average over the last searches, so that one bad search changes little.
+        var share = 0.0
+        var pause = 0
+        var nextPause = 1
+
+        mutating func add(_ cost: Double) {
+            share += (cost - share) / 4
+            if share > 1 {
+                pause = nextPause
+                // Not for long: a search that codes do not help finds out early, and costs little more than without.
+                nextPause = min(16, 2 * nextPause)
+            } else {
+                nextPause = 1
+            }
+        }
+    }
+
+    /// Searches that have about as much to do; codes may be worth their while for some and not for others.
+    struct Kind: Sendable {
+        fileprivate let index: Int
+        /// Whether it says anything of the axes: those that want few answers, and all of what they find.
+        fileprivate let isTelling: Bool
+
+        init(topK: Int, isFiltered: Bool) {
+            index = (topK > 16 ? 1 : 0) + (topK > 128 ? 1 : 0) + (isFiltered ? 3 : 0)
+            isTelling = index == 0
+        }
+        fileprivate static let count = 6
+    }
+
     private struct State {
         var book: CodeBook?
         /// What a row was expected to cost with this book.
         var cost = 0.0
-        /// Rows that were there when the book was chosen; 0 before.
-        var learnedRows = 0
+        var learned: Learned?
         var isStale = false
         var isBusy = false
-        /// Searches to go without codes, and how many the next time; codes have not been worth their while.
-        var pause = 0
-        var nextPause = 1
+        /// Collections that have it; without one, nobody needs codes any more.
+        var owners = 0
+        var isCancelled = false
+        /// Searches that cost much more than expected, less those that did not.
+        var disappointments = 0
+        /// Whether disappointment alone is reason to choose anew: once, as rows that stay the same have the same axes.
+        var mayReconsider = true
+        var records = [Record](repeating: Record(), count: Kind.count)
+
+        func isOutgrown(_ snapshot: CollectionSnapshot) -> Bool {
+            guard let learned else { return true }
+            return isStale || learned.arrived(in: snapshot) >= max(1, learned.rows)
+        }
     }
     private let state = Mutex(State())
-    /// One for all collections: coding takes one core.
+    /// One for all collections: coding takes one core. They take turns, a part each.
     private static let queue = DispatchQueue(label: "mini-orm.codes", qos: .utility)
+    private static let mostDisappointments = 64
+
+    /// How rows are coded at present, if they are.
+    var book: CodeBook? { state.withLock { $0.book } }
+
+    /// A collection has it.
+    func adopt() {
+        state.withLock {
+            $0.owners += 1
+            $0.isCancelled = false
+        }
+    }
+
+    /// A collection that had it is gone. With the last one, what is under way in the background ends soon, and lets go
+    /// of the rows.
+    func abandon() {
+        state.withLock {
+            $0.owners -= 1
+            $0.isCancelled = $0.owners <= 0
+        }
+    }
+
+    private var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
     /// Whether to search with codes, such as there are. Sees to it that there will be.
-    func isWorthwhile(_ snapshot: CollectionSnapshot, metric: VectorMetric, _ policy: CodingPolicy) -> Bool {
+    func isWorthwhile(
+        _ snapshot: CollectionSnapshot, metric: VectorMetric, _ kind: Kind, _ policy: CodingPolicy
+    ) -> Bool {
         guard let dimension = snapshot.parts.first?.chunk.dimension, policy.dimensions.contains(dimension),
             snapshot.liveCount >= policy.minimumRows
         else { return false }
         if policy.coding == .never { return true }
         let (shallCode, isWorthwhile) = state.withLock { state in
-            let rows = snapshot.parts.reduce(0) { $0 + $1.count }
-            let outgrown = rows >= 2 * state.learnedRows || state.isStale
-            let isPaused = state.pause > 0
-            if isPaused { state.pause -= 1 }
-            guard !state.isBusy, outgrown || state.book != nil else { return (false, !isPaused) }
+            let isPaused = state.records[kind.index].pause > 0
+            if isPaused { state.records[kind.index].pause -= 1 }
+            let outgrown = state.isOutgrown(snapshot)
+            guard !state.isBusy, !state.isCancelled, outgrown || state.book != nil else { return (false, !isPaused) }
             let missing = Self.missing(in: snapshot, state.book)
-            if !outgrown, missing < 512 + rows / 64 { return (false, !isPaused) }
+            if !outgrown, missing < 512 + snapshot.rowCount / 64 { return (false, !isPaused) }
             state.isBusy = true
             return (true, !isPaused)
         }
         if shallCode {
+            let work = Work(snapshot: snapshot, metric: metric, policy: policy)
             if policy.coding == .atOnce {
-                code(snapshot, metric, policy)
+                var work = work
+                while advance(&work) {}
             } else {
-                Self.queue.async { self.code(snapshot, metric, policy) }
+                enqueue(work)
             }
         }
         return isWorthwhile
@@ -83,29 +174,68 @@ final class CollectionCoding: Sendable {
         part.count == part.chunk.capacity ? part.count : part.count / 16 * 16
     }
 
-    private func code(_ snapshot: CollectionSnapshot, _ metric: VectorMetric, _ policy: CodingPolicy) {
-        let rows = snapshot.parts.reduce(0) { $0 + $1.count }
-        let (present, mustLearn) = state.withLock { ($0.book, rows >= 2 * $0.learnedRows || $0.isStale) }
-        var book = present
-        if mustLearn {
-            let plan = RowSample(snapshot, atMost: 4096).flatMap { sample in
-                // Less than a fifth is not worth the memory.
-                let limit = policy.evenIfSlower ? .infinity : 0.8 * CodePlan.plainCost(width: sample.width)
-                return CodePlan.best(sample, rows: rows, below: limit)
-            }
-            book = plan?.book
-            state.withLock {
-                $0.book = book
-                $0.cost = plan?.cost ?? 0
-                $0.learnedRows = rows
-                $0.isStale = false
-                ($0.pause, $0.nextPause) = (0, 1)
-            }
+    /// The coding of a snapshot's rows: first the book, then part by part.
+    private struct Work: Sendable {
+        let snapshot: CollectionSnapshot
+        let metric: VectorMetric
+        let policy: CodingPolicy
+        var book: CodeBook?
+        /// `nil` before there is a book.
+        var nextPart: Int?
+    }
+
+    private func enqueue(_ work: Work) {
+        Self.queue.async {
+            var work = work
+            if self.advance(&work) { self.enqueue(work) }
         }
-        for part in snapshot.parts {
-            if let book { Self.code(part, metric, book) } else { part.chunk.codes.withLock { $0 = nil } }
+    }
+
+    /// A step of the work; whether there is more.
+    private func advance(_ work: inout Work) -> Bool {
+        let isOver: Bool
+        if isCancelled {
+            isOver = true
+        } else if let position = work.nextPart, position < work.snapshot.parts.count {
+            let part = work.snapshot.parts[position]
+            if let book = work.book {
+                Self.code(part, work.metric, book)
+            } else {
+                part.chunk.codes.withLock { $0 = nil }
+            }
+            work.nextPart = position + 1
+            isOver = position + 1 == work.snapshot.parts.count
+        } else {
+            work.book = chooseBook(work)
+            work.nextPart = 0
+            isOver = work.snapshot.parts.isEmpty
         }
-        state.withLock { $0.isBusy = false }
+        if isOver { state.withLock { $0.isBusy = false } }
+        return !isOver
+    }
+
+    /// The book that there is, or a new one where it is time for that.
+    private func chooseBook(_ work: Work) -> CodeBook? {
+        let (present, mustLearn, wasStale) = state.withLock {
+            ($0.book, $0.isOutgrown(work.snapshot), $0.isStale)
+        }
+        guard mustLearn else { return present }
+        let plan = RowSample(work.snapshot, atMost: 4096).flatMap { sample in
+            // Less than a fifth is not worth the memory.
+            let limit = work.policy.evenIfSlower ? .infinity : 0.8 * CodePlan.plainCost(width: sample.width)
+            return CodePlan.best(sample, rows: work.snapshot.rowCount, below: limit) { isCancelled }
+        }
+        if isCancelled { return present }
+        state.withLock {
+            $0.book = plan?.book
+            $0.cost = plan?.cost ?? 0
+            $0.learned = Learned(work.snapshot)
+            $0.isStale = false
+            $0.disappointments = 0
+            if !wasStale { $0.mayReconsider = true }
+            $0.records = [Record](repeating: Record(), count: Kind.count)
+        }
+        return plan?.book
     }
 
     private static func code(_ part: CollectionSnapshot.Part, _ metric: VectorMetric, _ book: CodeBook) {
@@ -120,22 +250,26 @@ final class CollectionCoding: Sendable {
         part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
     }
 
-    /// Takes notice of how a search went: where codes rule out too little, the next searches go without, and where
-    /// they rule out much less than expected of a collection that has grown, axes and stages are chosen anew.
-    func learn(from counts: CodedSearch.Tally.Counts, rows collectionRows: Int) {
-        guard counts.rows > 0 else { return }
+    /// Takes notice of how a search went. Where codes rule out too little, the next searches of its kind go without.
+    /// Where they rule out much less than expected, axes and stages are chosen anew: if a quarter of the rows came
+    /// since, or, once, if it happens again and again.
+    func learn(from counts: CodedSearch.Tally.Counts, _ kind: Kind, _ snapshot: CollectionSnapshot) {
+        guard counts.bounded + counts.scanned > 0 else { return }
         state.withLock { state in
-            guard let book = state.book else { return }
-            let rows = Double(counts.rows)
-            let cost = CodePlan.cost(
-                book, refined: Double(counts.refined) / rows, measured: Double(counts.measured) / rows)
-            if cost > CodePlan.plainCost(width: book.width) {
-                state.pause = state.nextPause
-                state.nextPause = min(256, 2 * state.nextPause)
-            } else {
-                state.nextPause = 1
+            guard let book = state.book, let learned = state.learned else { return }
+            let cost = CodePlan.cost(book, counts)
+            state.records[kind.index].add(cost / CodePlan.plainCost(width: book.width))
+            guard kind.isTelling else { return }
+            if cost <= 2 * state.cost {
+                state.disappointments = max(0, state.disappointments - 1)
+                return
             }
-            if cost > 2 * state.cost, 4 * collectionRows > 5 * state.learnedRows { state.isStale = true }
+            state.disappointments += 1
+            if 4 * learned.arrived(in: snapshot) >= learned.rows {
+                state.isStale = true
+            } else if state.mayReconsider, state.disappointments >= Self.mostDisappointments {
+                (state.isStale, state.mayReconsider) = (true, false)
+            }
         }
     }
 }

@@ -43,8 +43,9 @@ struct RowSample: Sendable {
     ///
     /// Orthogonal iteration, which needs nothing but products: after 12 rounds the leading axes hold all but a trifle
     /// of what the best ones would, which is all that matters. Any orthonormal axes are right, some are quicker. The
-    /// cost grows as dimension^2 * count: 0.2 seconds for 384 dimensions, a few for 2,048.
-    func principalAxes(_ wanted: Int) -> [Float] {
+    /// cost grows as dimension^2 * count: 0.2 seconds for 384 dimensions, a few for 2,048. None where nobody waits for
+    /// them any more.
+    func principalAxes(_ wanted: Int, isCancelled: () -> Bool = { false }) -> [Float] {
         var columns = [Float](repeating: 0, count: dimension * count)
         for row in 0..<count {
             for component in 0..<dimension { columns[component * count + row] = rows[row * width + component] }
@@ -62,6 +63,7 @@ struct RowSample: Sendable {
         cvk_orthonormalize(&axes, wanted, width)
         var images = [Float](repeating: 0, count: wanted * width)
         for _ in 0..<12 {
+            if isCancelled() { return [] }
             Self.products(axes.map(Float.init), wanted, moments, dimension, width: width, into: &images, stride: width)
             axes = images.map(Double.init)
             cvk_orthonormalize(&axes, wanted, width)

@@ -19,6 +19,8 @@ final class ScanScratch: Sendable {
 
     private let free = Mutex<[Room]>([])
     private let most: Int
+    /// Larger rooms, for searches of very many answers, are not kept.
+    private static let largestKept = 1 << 19
 
     /// - Parameter most: How many rooms to keep: one for each thread.
     init(keeping most: Int) { self.most = most }
@@ -29,7 +31,7 @@ final class ScanScratch: Sendable {
         if (room?.floats.count ?? -1) < count { room = Room(count) }
         guard let room, let base = room.floats.baseAddress else { return nil }
         let value = body(base)
-        free.withLock { if $0.count < most { $0.append(room) } }
+        if room.floats.count <= Self.largestKept { free.withLock { if $0.count < most { $0.append(room) } } }
         return value
     }
 }

@@ -50,7 +50,7 @@ struct FilterSelection: Sendable {
 
     var way: Way {
         if candidateCount == snapshot.liveCount { return .everything }
-        return RowSelection.isFew(candidateCount, of: snapshot.liveCount) ? .few : .bitmap
+        return CodePlan.isFew(candidateCount, of: snapshot.liveCount, snapshot.coding.book) ? .few : .bitmap
     }
 
     /// The candidates.

@@ -18,7 +18,4 @@ struct RowSelection: Sendable {
         guard let parts, parts.indices.contains(part) else { return nil }
         return parts[part]
     }
-
-    /// Whether rows are so few that measuring each on its own beats any scan.
-    static func isFew(_ selected: Int, of rows: Int) -> Bool { selected <= rows / 12 }
 }
