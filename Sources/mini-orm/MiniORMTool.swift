@@ -6,23 +6,27 @@ internal import MiniORM
 struct MiniORMTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mini-orm",
-        abstract: "Vector search over an embedded store and other engines, from the command line.",
+        abstract: "Vector search over an embedded store and other engines.",
         discussion: """
-            Start with 'mini-orm demo', which searches a sample that ships with the tool.
+            Start with 'mini-orm demo', which searches a sample that ships with it.
 
-            A store is named by a URL, with --store or in the environment as MINIORM_STORE:
-            \(StoreScheme.all.map { "  \($0.form)  \($0.summary)" }.joined(separator: "\n"))
+            A store is named by a URL, with --store or in the environment as
+            MINIORM_STORE:
+            \(StoreScheme.all.map(\.help).joined(separator: "\n"))
 
             A session:
               mini-orm import --store file:words.db --collection words words.jsonl
               mini-orm query  --store file:words.db --collection words --like n02526121
               mini-orm query  --store file:words.db --collection words \\
-                  --vectors queries.npy --top-k 5 --filter 'pos == "verb" && links >= 5' --json
+                  --vectors queries.npy --top-k 5 --json \\
+                  --filter 'pos == "verb" && links >= 5'
               mini-orm export --store file:words.db --collection words copy.jsonl
 
-            words.jsonl holds a record a line: {"id": "a", "vector": [0.1, 0.2], "payload": {"pos": "verb"}}.
-            The exit status is 0, 1 after a failure (with one line on standard error), 64 for wrong usage, 130 after
-            Ctrl-C.
+            words.jsonl holds a record a line:
+              {"id": "eel", "vector": [0.1, 0.2], "payload": {"pos": "noun"}}
+
+            The exit status is 0, 1 after a failure (with one line on standard
+            error), 64 for wrong usage, 130 after Ctrl-C.
             """,
         version: toolVersion,
         subcommands: [

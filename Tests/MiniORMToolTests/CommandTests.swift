@@ -148,7 +148,7 @@ import Testing
         #expect(outcome.status == 0)
         #expect(
             outcome.lines == [
-                #"{"id":"c","vector":[0.0,1.0]}"#,
+                #"{"id":"c","payload":null,"vector":[0.0,1.0]}"#,
                 #"{"id":"a","payload":{"links":7,"pos":"verb"},"vector":[1.0,0.0]}"#,
             ])
         let some = try run("fetch", "b", "x", "y", "--no-vectors")
@@ -169,7 +169,19 @@ import Testing
 
     @Test func describeAndCollectionsSayWhatIsThere() throws {
         let json = #"{"collection": "three", "dimension": 2, "metric": "cosine", "count": 3}"# + "\n"
-        #expect(try run("describe", "--json").output == json)
+        let described = try PayloadValue(json: run("describe", "--json").output).objectValue ?? [:]
+        #expect(described["dimension"] == 2 && described["metric"] == "cosine" && described["count"] == 3)
+        let can = described["store"]?.objectValue ?? [:]
+        #expect(can["name"] == "memory" && can["is_exact"] == true && can["is_upsert_atomic"] == true)
+        #expect(can["id_policy"] == "any" && can["keeps_vector_bits"] == true && can["supports_filters"] == true)
+        #expect(can["metrics"] == ["cosine", "dot", "l2"])
+        #expect(can["pushed_down_operators"]?.arrayValue?.contains("contains") == true)
+        #expect(can["maximum_dimension"] == 1_048_576 && can["maximum_top_k"] == .null && can["is_persistent"] == true)
+        let text = try run("describe").output
+        for line in ["answers:      exact", "limits:       dimension 1,048,576", "lasts:        yes"] {
+            #expect(text.contains(line))
+        }
+        #expect(text.contains("==, !=, <, <=, >, >=, in, contains, exists, and, or, not"))
         #expect(try run("describe").output.contains("dimension:    2"))
         #expect(try Tool.run("collections", "--store", store, "--json").output == json)
         #expect(try Tool.run("collections", "--store", store).lines.last == "three               2  cosine        3")
@@ -194,6 +206,29 @@ import Testing
         #expect(try run("export", "-").lines.sorted() == copied.lines.sorted())
         #expect(try run("export", "-", "--filter", "links < 5").lines.count == 1)
         #expect(!scratch.names.contains { $0.hasSuffix(".tmp") || $0.hasSuffix(".lock") })
+    }
+
+    /// What `/dev/stdout` stands for was opened by the shell: it is written to, not replaced.
+    @Test(arguments: ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link", "/dev/fd/3"])
+    func anExportToAStreamReplacesNothing(_ name: String) throws {
+        #if os(Linux)
+        let target = try scratch.write("target", "before\n")
+        let inode = try FileManager.default.attributesOfItem(atPath: target)[.systemFileNumber] as? UInt64
+        try FileManager.default.createSymbolicLink(atPath: scratch.file("link"), withDestinationPath: "/dev/stdout")
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = [
+            "-c", #""$0" export --store "$1" --collection three "$2" \#(name == "/dev/fd/3" ? "3" : "")>>"$3""#,
+            Tool.path,
+            store, name == "link" ? scratch.file("link") : name, target,
+        ]
+        let outcome = try Tool.run(shell)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let lines = try String(contentsOfFile: target, encoding: .utf8).split(separator: "\n").map(String.init)
+        #expect(lines.first == "before")
+        #expect(try lines.dropFirst().map { try VectorRecord(json: $0).id }.sorted() == ["a", "b", "c"])
+        #expect(try FileManager.default.attributesOfItem(atPath: target)[.systemFileNumber] as? UInt64 == inode)
+        #endif
     }
 
     @Test func anExportThatCannotBeWrittenFailsAndLeavesNothing() throws {
@@ -262,6 +297,36 @@ import Testing
         #expect(outcome.status == 0)
         #expect(outcome.output.contains(#"\u{1B}[31mred\u{7}\n\u{202E}"#))
         #expect(!outcome.output.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" })
+    }
+
+    /// A terminal obeys U+009B as it does the escape, and nothing of JSON is lost with it.
+    @Test func jsonObeysNoEscapes() throws {
+        let record = VectorRecord(
+            id: "\u{9B}2J\u{7F}\u{202E}é", vector: [1, 0], payload: ["\u{85}": "\u{E0041}\u{FEFF}"])
+        let file = try scratch.write("hostile.jsonl", record.json() + "\n")
+        #expect(try run("import", file).status == 0)
+        for outcome in try [
+            run("fetch", record.id), run("fetch", record.id, "--no-vectors"), run("export", "-"),
+            run("query", "--vector", "[1, 0]", "--json"),
+        ] {
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains(#""\u009b2J\u007f\u202eé""#))
+            #expect(outcome.output.contains(#""\u0085":"\udb40\udc41\ufeff""#))
+            for scalar in outcome.output.unicodeScalars { #expect(scalar.value < 0x7F || scalar == "é") }
+        }
+        #expect(try VectorRecord(json: run("fetch", record.id).output) == record)
+    }
+
+    @Test func largeScoresArePrinted() throws {
+        let file = try scratch.write("one.jsonl", #"{"id": "a", "vector": [1]}"#)
+        #expect(try run("import", "--collection", "dot", "--metric", "dot", file).status == 0)
+        for (vector, score) in [
+            ("[9.5e14]", "949999990996992.0"), ("[-1e18]", "-9.999999843067494e+17"), ("[12.5]", "12.5000"),
+        ] {
+            let outcome = try run("query", "--collection", "dot", "--vector", vector)
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains(score), "\(outcome.output)")
+        }
     }
 
     @Test func checkRunsTheConformanceKitAndNamesWhatItSkips() throws {

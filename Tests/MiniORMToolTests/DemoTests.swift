@@ -1,4 +1,5 @@
 import Foundation
+import MiniORM
 import Testing
 
 /// The demo, and that what it says to type works when it is typed.
@@ -28,6 +29,31 @@ import Testing
             #expect(answer.output.contains(text))
         }
         #expect(scratch.names == ["words.db", "words.jsonl"])
+    }
+
+    /// The calls that the demo shows, made here, find what it shows.
+    @Test func whatItShowsInSwiftFindsTheSame() throws {
+        let scratch = try Scratch()
+        let outcome = try Tool.run("demo", "--store", "file:" + scratch.file("words.db"))
+        for line in [
+            #"let store = try InMemoryVectorStore(at: "\#(scratch.file("words.db"))")"#,
+            #"let words = try VectorRepository(store, "wordnet", dimension: 384)"#,
+            #"let eel = try words.fetch(["n02526121"])[0]"#, "In Swift: try words.query(eel.vector, topK: 6)",
+            #"In Swift: try words.query(eel.vector, topK: 5, filter: ["topic": "noun.food"])"#,
+            "In Swift: try words.queryBatch(sentences, topK: 2)",
+        ] {
+            #expect(outcome.lines.contains(line))
+        }
+        let store = try InMemoryVectorStore(at: scratch.file("words.db"))
+        let words = try VectorRepository(store, "wordnet", dimension: 384)
+        let eel = try #require(try words.fetch(["n02526121"]).first)
+        let near = try words.query(eel.vector, topK: 6)
+        let food = try words.query(eel.vector, topK: 5, filter: ["topic": "noun.food"])
+        #expect(near.count == 6 && food.count == 5)
+        for hit in near + food where hit.id != eel.id {
+            let definition = hit.payload?["definition"]?.stringValue ?? "none"
+            #expect(outcome.lines.contains { $0.contains(definition) })
+        }
     }
 
     @Test func aMissingSampleIsOneLine() throws {

@@ -37,7 +37,9 @@ import Testing
         #expect(try run("--vectors", wide, "--records", records, "--batch", "1").status == 0)
         let fetched = try Tool.run("fetch", "--store", store, "--collection", "new", "b", "a")
         #expect(
-            fetched.lines == [#"{"id":"b","vector":[3.0,0.1]}"#, #"{"id":"a","payload":{"n":1},"vector":[1.5,2.0]}"#])
+            fetched.lines == [
+                #"{"id":"b","payload":null,"vector":[3.0,0.1]}"#, #"{"id":"a","payload":{"n":1},"vector":[1.5,2.0]}"#,
+            ])
     }
 
     @Test(arguments: [1, 3, 1000]) func skippingKeepsEveryGoodRecordAndReportsTheOthersInOrder(batch: Int) throws {
@@ -84,6 +86,7 @@ import Testing
         let stopped = try run(file)
         #expect(stopped.status == 1)
         #expect(stopped.errors.hasPrefix("mini-orm: \(file):3: "))
+        #expect(!stopped.errors.contains("line 1"))
         #expect(hint.isEmpty || stopped.errors.contains(hint))
         #expect(stopped.errors.hasSuffix("; 2 records are in\n"))
         #expect(try count() == "2\n")
@@ -102,11 +105,91 @@ import Testing
         #expect(outcome.errors.hasPrefix("standard input:1: "))
     }
 
+    @Test func aLineThatIsTooLongIsOneBadRecord() throws {
+        let path = try scratch.write("long.jsonl", "{\"id\":\"a\",\"vector\":[1]}\n")
+        let file = try #require(FileHandle(forWritingAtPath: path))
+        try file.seekToEnd()
+        let spaces = Data(repeating: 0x20, count: 1 << 20)
+        for _ in 0..<65 { try file.write(contentsOf: spaces) }
+        try file.write(contentsOf: Data("\n{\"id\":\"b\",\"vector\":[1]}".utf8))
+        try file.close()
+        let stopped = try run(path)
+        #expect(stopped.status == 1)
+        #expect(stopped.errors == "mini-orm: \(path):2: the line is longer than 64 MB; 1 record is in\n")
+        #expect(try count() == "1\n")
+        let skipped = try run(path, "--on-error", "skip")
+        #expect(skipped.status == 0)
+        #expect(skipped.errors == "\(path):2: the line is longer than 64 MB (skipped)\n")
+        #expect(skipped.output.contains("2 records imported into new, 1 skipped"))
+        #expect(try count() == "2\n")
+    }
+
+    @Test(arguments: ["stop", "skip"]) func recordsReadBeforeAnErrorAreKept(_ onError: String) throws {
+        let vectors = try scratch.write("v.npy", Numpy.file([[1, 2], [3, 4], [5, 6]]))
+        let outcome = try run(
+            "--vectors", vectors, "--records", "-", "--on-error", onError, input: "{\"id\":\"a\"}\n{\"id\":\"b\"}\n")
+        #expect(outcome.status == 1)
+        #expect(
+            outcome.errors.hasSuffix("standard input has 2 lines: row i has to belong to line i; 2 records are in\n"))
+        #expect(try count() == "2\n")
+    }
+
+    @Test(arguments: [
+        #"{"id": "", "vector": [1]}"#, #"{"id": "a", "vector": []}"#, "not json",
+        #"{"id": "a\u0000", "vector": [1]}"#,
+    ])
+    func aBadFirstRecordLeavesNoCollection(_ bad: String) throws {
+        for onError in ["stop", "skip"] {
+            let outcome = try run("-", "--on-error", onError, input: bad + "\n")
+            #expect(outcome.status == 1)
+            #expect(!scratch.names.contains("new.db"))
+            #expect(onError == "stop" || outcome.errors.hasSuffix("nothing is imported: 1 record skipped\n"))
+        }
+        // Nor in a store that is there.
+        #expect(try run("-", "--collection", "other", input: "{\"id\":\"a\",\"vector\":[1]}\n").status == 0)
+        #expect(try run("-", input: bad + "\n").status == 1)
+        #expect(try count().isEmpty)
+    }
+
+    @Test func whereBadRecordsAreSkippedMostVectorsSayHowLongTheyAre() throws {
+        let text =
+            #"{"id": "short", "vector": [1]}"# + "\n" + (0..<5).map { "{\"id\":\"\($0)\",\"vector\":[1,2]}\n" }.joined()
+        let outcome = try run("-", "--on-error", "skip", input: text)
+        #expect(outcome.status == 0)
+        #expect(outcome.output.contains("5 records imported into new, 1 skipped"))
+        #expect(outcome.errors.hasPrefix("standard input:1: "))
+    }
+
+    #if os(Linux)
+    /// Records are streamed: what has gone through does not stay.
+    @Test func theMemoryOfAnImportIsBounded() throws {
+        let writer = try Writer(
+            Tool.process(["import", "--store", "memory:", "--collection", "new", "--on-error", "skip", "-"]))
+        func peak() throws -> Int { try #require(writer.status("VmHWM").flatMap { Int($0.prefix { $0.isNumber }) }) }
+        // Every other record is refused, the rest replace each other.
+        let text = String(repeating: "x", count: 100_000)
+        func write(_ megabytes: Int) {
+            for number in 0..<(megabytes * 10) {
+                writer.write(
+                    "{\"id\":\"\(number % 20)\",\"vector\":[\(number % 2 == 0 ? "1" : "")],\"payload\":{\"x\":\"\(text)\"}}\n"
+                )
+            }
+            writer.waitUntilRead()
+        }
+        write(20)
+        let before = try peak()
+        write(120)
+        let after = try peak()
+        #expect(try writer.finish().status == 0)
+        #expect(after - before < 40_000, "\(before) kB, then \(after) kB")
+    }
+    #endif
+
     @Test func ofTwoRecordsWithOneIdTheLastWins() throws {
         let text = "{\"id\":\"a\",\"vector\":[1]}\n{\"id\":\"a\",\"vector\":[2]}\n"
         #expect(try run("-", input: text).status == 0)
         let fetched = try Tool.run("fetch", "--store", store, "--collection", "new", "a")
-        #expect(fetched.output == "{\"id\":\"a\",\"vector\":[2.0]}\n")
+        #expect(fetched.output == "{\"id\":\"a\",\"payload\":null,\"vector\":[2.0]}\n")
     }
 
     @Test func aCollectionThatIsThereIsChecked() throws {
@@ -214,34 +297,5 @@ import Testing
         #expect(outcome.status == 130)
         #expect(outcome.errors == "mini-orm: interrupted; 0 records are in\n")
         #expect(scratch.names.isEmpty)
-    }
-}
-
-/// A process that reads from a pipe which the test holds open.
-final class Writer {
-    let process: Process
-    private let pipe = Pipe()
-    private let scratch: Scratch
-
-    init(_ process: Process) throws {
-        self.process = process
-        scratch = try Scratch()
-        process.standardInput = pipe
-        process.standardOutput = FileHandle(forWritingAtPath: try scratch.write("out", ""))
-        process.standardError = FileHandle(forWritingAtPath: try scratch.write("err", ""))
-        try process.run()
-    }
-
-    func write(_ text: String) { pipe.fileHandleForWriting.write(Data(text.utf8)) }
-
-    func finish() throws -> Tool.Outcome {
-        try pipe.fileHandleForWriting.close()
-        return wait()
-    }
-
-    func wait() -> Tool.Outcome {
-        process.waitUntilExit()
-        func text(_ name: String) -> String { (try? String(contentsOfFile: scratch.file(name), encoding: .utf8)) ?? "" }
-        return Tool.Outcome(status: process.terminationStatus, output: text("out"), errors: text("err"))
     }
 }

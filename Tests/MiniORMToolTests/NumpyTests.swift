@@ -67,8 +67,12 @@ import Testing
 
     @Test func vectorsOfAnotherLengthAndNotANumberAreNamed() throws {
         #expect(try query(Numpy.file([[1, 0, 0]])).errors.contains("3 components"))
-        let outcome = try query(Numpy.file([[1, 0], [.nan, 0]]))
+        let rows: [[Float]] = (0..<70).map { $0 == 66 ? [1, .nan] : [1, 0] }
+        let outcome = try query(Numpy.file(rows))
         #expect(outcome.status == 1)
-        #expect(outcome.errors.contains("rows 0 to 1"))
+        #expect(
+            outcome.errors.hasSuffix("q.npy, row 66 (the first is 0): component 1 of the query vector is not finite\n"))
+        #expect(outcome.lines.count == 66)
+        #expect(outcome.lines.last?.hasPrefix(#"{"query": 65, "hits": [{"id": "a", "#) == true)
     }
 }

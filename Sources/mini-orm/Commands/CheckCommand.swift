@@ -7,8 +7,9 @@ struct CheckCommand: AsyncParsableCommand {
         commandName: "check",
         abstract: "Run the conformance kit against a store.",
         discussion: """
-            Checks every clause of the contract, in collections of its own, which it drops afterwards. What the store
-            does not declare is skipped, by name. The exit status is 1 if a check fails. Ctrl-C stops after the check
+            Checks every clause of the contract, in collections of its own, which it
+            drops afterwards. What the store does not declare is skipped, by name.
+            The exit status is 1 if a check fails. Ctrl-C stops after the check
             under way.
             """)
 

@@ -22,7 +22,7 @@ struct CollectionsCommand: AsyncParsableCommand {
                 guard let collection = try await opened.store.describeCollection(name) else { continue }
                 let count = try await opened.repository(collection).count()
                 if json {
-                    try output.line(Self.json(collection, count))
+                    try output.json("{\(Self.members(collection, count))}")
                 } else {
                     table.rows.append([name, String(collection.dimension), collection.metric.rawValue, count.grouped])
                 }
@@ -32,10 +32,10 @@ struct CollectionsCommand: AsyncParsableCommand {
         }
     }
 
-    /// `{"collection": "words", "dimension": 384, "metric": "cosine", "count": 2000}`
-    static func json(_ collection: CollectionDescription, _ count: Int) -> String {
+    /// `"collection": "words", "dimension": 384, "metric": "cosine", "count": 2000`
+    static func members(_ collection: CollectionDescription, _ count: Int) -> String {
         let name = PayloadValue.string(collection.name).json()
-        return #"{"collection": \#(name), "dimension": \#(collection.dimension), "#
-            + #""metric": "\#(collection.metric.rawValue)", "count": \#(count)}"#
+        return #""collection": \#(name), "dimension": \#(collection.dimension), "#
+            + #""metric": "\#(collection.metric.rawValue)", "count": \#(count)"#
     }
 }

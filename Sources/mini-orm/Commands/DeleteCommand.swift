@@ -6,8 +6,8 @@ struct DeleteCommand: AsyncParsableCommand {
         commandName: "delete",
         abstract: "Delete records, by id or by condition.",
         discussion: """
-            Prints how many records were there and are gone. The condition 'true' is every record.
-            An id that begins with a dash goes after '--'.
+            Prints how many records were there and are gone. The condition 'true'
+            is every record. An id that begins with a dash goes after '--'.
             """)
 
     @OptionGroup var options: CollectionOptions

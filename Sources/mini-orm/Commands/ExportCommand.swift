@@ -6,8 +6,10 @@ struct ExportCommand: AsyncParsableCommand {
         commandName: "export",
         abstract: "Write a collection to a file that 'import' reads.",
         discussion: """
-            A record a line, in the store's order: {"id": "a", "vector": [0.1, 0.2], "payload": {"pos": "verb"}}
-            The file appears when it is complete; until then what was under its name stays.
+            A record a line, in the store's order:
+              {"id": "eel", "payload": {"pos": "noun"}, "vector": [0.1, 0.2]}
+            The file appears when it is complete; until then what was under its
+            name stays.
             """)
 
     @OptionGroup var options: CollectionOptions
@@ -20,7 +22,7 @@ struct ExportCommand: AsyncParsableCommand {
     func run() async throws {
         let filter = try condition.parsed
         try await options.withCollection(.read) { repository, _, opened in
-            if file == "-" {
+            if file == "-" || System.stream(file)?.descriptor == System.standardOutput {
                 var output = StandardOutput()
                 _ = try await Self.write(repository, filter, to: &output, bar: nil)
                 try output.flush()
@@ -56,7 +58,7 @@ struct ExportCommand: AsyncParsableCommand {
         var count = 0
         var bar = bar
         for try await record in try repository.records(matching: filter) {
-            try output.line(RecordLine.bytes(record))
+            try output.json(RecordLine.bytes(record))
             count += 1
             if count % 256 == 0, let total = bar?.total {
                 bar?.bar.update(count, fraction: Double(count) / Double(max(1, total)))

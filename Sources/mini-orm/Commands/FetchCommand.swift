@@ -6,8 +6,9 @@ struct FetchCommand: AsyncParsableCommand {
         commandName: "fetch",
         abstract: "Print records by id, as JSON, a line each.",
         discussion: """
-            Prints id, vector and payload of each record in the order asked for. Where one is missing the others are
-            printed all the same, and the exit status is 1. An id that begins with a dash goes after '--'.
+            Prints id, payload and vector of each record in the order asked for.
+            Where one is missing the others are printed all the same, and the exit
+            status is 1. An id that begins with a dash goes after '--'.
             """)
 
     @OptionGroup var options: CollectionOptions
@@ -25,9 +26,9 @@ struct FetchCommand: AsyncParsableCommand {
             for record in records {
                 if noVectors {
                     let id = PayloadValue.string(record.id).json()
-                    try output.line(#"{"id": \#(id), "payload": \#(record.payload.json)}"#)
+                    try output.json(#"{"id": \#(id), "payload": \#(record.payload.json)}"#)
                 } else {
-                    try output.line(RecordLine.bytes(record))
+                    try output.json(RecordLine.bytes(record))
                 }
             }
             try output.flush()

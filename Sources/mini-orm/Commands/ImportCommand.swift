@@ -7,13 +7,18 @@ struct ImportCommand: AsyncParsableCommand {
         abstract: "Write records from files into a collection.",
         discussion: """
             Takes either one file with a record a line,
-              {"id": "n02526121", "vector": [0.1, 0.2], "payload": {"pos": "noun", "links": 7}}
-            or a NumPy array with a vector a row (float32 or float64) and a file with id and payload a line:
-              mini-orm import --collection words --vectors vectors.npy --records records.jsonl
+              {"id": "eel", "vector": [0.1, 0.2], "payload": {"pos": "noun"}}
+            or a NumPy array with a vector a row (float32 or float64) and a file
+            with id and payload a line:
+              mini-orm import --store file:words.db --collection words \\
+                --vectors vectors.npy --records records.jsonl
 
-            The collection is created if it is not there; the first record says how long vectors are. Records with an
-            id that is there already replace it. Files are read as a stream, so their size does not matter.
-            Ctrl-C stops after the batch under way, keeps what is in, and says how many records that are.
+            The collection is created if it is not there; the first record says
+            how long vectors are (with --on-error skip, the first batch: what most
+            of its vectors have). Records with an id that is there already replace
+            it. Files are read as a stream, so their size does not matter. Ctrl-C
+            stops after the batch under way, keeps what is in, and says how many
+            records that are.
             """)
 
     @OptionGroup var options: CollectionOptions
@@ -55,11 +60,13 @@ struct ImportCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        Interruption.endsInOrder()
+        // A pipe that nobody writes to, or a long file of which the lines are counted: nothing is in yet, and a signal
+        // ends the command at once.
         let source: RecordSource =
             if let vectors, let records { try RecordSource(vectors: vectors, records: records) } else {
                 try RecordSource(records: file ?? "-")
             }
+        Interruption.endsInOrder()
         try await options.stores.withStore(.create) { opened in
             var run = ImportRun(
                 source: source, opened: opened, collection: options.collection, metric: metric, batchSize: batch,

@@ -9,6 +9,8 @@ struct ImportRun {
     private let batchSize: Int
     private let skips: Bool
     private var repository: AsyncVectorRepository?
+    /// Whether the collection was made here, and is to go if it stays empty.
+    private var hasCreated = false
     private var batch: [(record: VectorRecord, line: Int)] = []
     private var ids: Set<UTF8Key> = []
     private var batchBytes = 0
@@ -40,6 +42,7 @@ struct ImportRun {
             try await readAll()
             failure = nil
         } catch { failure = error }
+        await dropWhatIsEmpty()
         let wasStopped = Interruption.isRequested && failure == nil && !isComplete
         bar.finish()
         if imported > 0 {
@@ -49,6 +52,15 @@ struct ImportRun {
         }
         if let failure { throw ToolError("\(Self.text(of: failure)); \(isIn)") }
         if wasStopped { throw Interrupted(message: "interrupted; \(isIn)") }
+        if imported == 0, skipped > 0 { throw ToolError("nothing is imported: \(skipped.of("record")) skipped") }
+    }
+
+    /// A collection of which nothing but its name came in would only be in the way of the next attempt.
+    private func dropWhatIsEmpty() async {
+        guard hasCreated, imported == 0, let repository else { return }
+        do { if try await repository.count() == 0 { try await repository.dropCollection() } } catch {
+            Terminal.say("the empty collection \(collection.shown) stays: \(error.line)")
+        }
     }
 
     private var isComplete = false
@@ -64,7 +76,13 @@ struct ImportRun {
 
     private mutating func readAll() async throws {
         while !Interruption.isRequested {
-            guard let item = try source.next() else {
+            let next: RecordSource.Item?
+            do { next = try source.next() } catch {
+                // What was read before is good.
+                try await send()
+                throw error
+            }
+            guard let item = next else {
                 // A pipe that was left because of a signal is not at its end.
                 if Interruption.isRequested { return }
                 try await send()
@@ -99,6 +117,7 @@ struct ImportRun {
     /// have the whole batch checked again for each of them.
     private mutating func send() async throws {
         var rest = batch[...]
+        let lengths = (skips ? rest : rest.prefix(1)).map(\.record.vector.count)
         var count = rest.count
         batch = []
         ids = []
@@ -106,7 +125,7 @@ struct ImportRun {
         while let first = rest.first {
             let part = rest.prefix(count)
             do throws(VectorStoreError) {
-                try await write(part.map(\.record))
+                try await write(part.map(\.record), lengths: lengths)
                 rest = rest.dropFirst(part.count)
                 count = 2 * part.count
                 bar.update(imported, fraction: source.fraction)
@@ -127,10 +146,22 @@ struct ImportRun {
         }
     }
 
-    private mutating func write(_ records: [VectorRecord]) async throws(VectorStoreError) {
+    /// - Parameter lengths: How long vectors are that may decide what the collection takes.
+    private mutating func write(_ records: [VectorRecord], lengths: [Int]) async throws(VectorStoreError) {
         guard let first = records.first else { return }
         do throws(VectorStoreError) {
-            try await open(first).upsert(records)
+            if let repository {
+                try await repository.upsert(records)
+            } else if let present = try await opened.store.describeCollection(collection) {
+                let repository = try await open(present.dimension, metric ?? present.metric, creates: true)
+                self.repository = repository
+                try await repository.upsert(records)
+            } else {
+                guard let dimension = Self.mostFrequent(lengths) else {
+                    throw VectorStoreError(.invalidVector, "the vector is empty", recordID: first.id)
+                }
+                try await create(dimension, with: records)
+            }
             imported += records.count
         } catch {
             imported += error.writtenIDs.count
@@ -138,18 +169,34 @@ struct ImportRun {
         }
     }
 
-    /// The collection, created for vectors such as the first one if it is not there.
-    private mutating func open(_ first: VectorRecord) async throws(VectorStoreError) -> AsyncVectorRepository {
-        if let repository { return repository }
-        let present = try await opened.store.describeCollection(collection)
-        guard present != nil || !first.vector.isEmpty else {
-            throw VectorStoreError(.invalidVector, "the vector is empty", recordID: first.id)
+    /// Creates the collection for its first records, once they are found to be good.
+    private mutating func create(_ dimension: Int, with records: [VectorRecord]) async throws(VectorStoreError) {
+        let metric = metric ?? .cosine
+        do throws(VectorStoreError) {
+            // Records are checked before the store is asked, which then finds no collection.
+            try await open(dimension, metric, creates: false).upsert(records)
+        } catch {
+            guard error.code == .collectionNotFound else { throw error }
+            let repository = try await open(dimension, metric, creates: true)
+            self.repository = repository
+            hasCreated = true
+            try await repository.upsert(records)
         }
-        let opened = try await AsyncVectorRepository(
-            opened.store, collection, dimension: present?.dimension ?? first.vector.count,
-            metric: metric ?? present?.metric ?? .cosine)
-        repository = opened
-        return opened
+    }
+
+    private func open(
+        _ dimension: Int, _ metric: VectorMetric, creates: Bool
+    ) async throws(VectorStoreError) -> AsyncVectorRepository {
+        try await AsyncVectorRepository(
+            opened.store, collection, dimension: dimension, metric: metric, autoCreate: creates)
+    }
+
+    /// The length that most vectors have, the first of those that are as many; `nil` where all are empty.
+    private static func mostFrequent(_ lengths: [Int]) -> Int? {
+        var counts: [Int: Int] = [:]
+        for length in lengths where length > 0 { counts[length, default: 0] += 1 }
+        guard let most = counts.values.max() else { return nil }
+        return lengths.first { counts[$0] == most }
     }
 
     private static func text(of error: any Error) -> String {

@@ -7,18 +7,19 @@ struct QueryCommand: AsyncParsableCommand {
         abstract: "Find the records nearest to a vector.",
         discussion: #"""
             Asks with one of:
-              --like ID              the vector of a record, which is left out of its own answers
+              --like ID              the vector of a record, which is itself left out
               --vector '[0.1, 0.2]'  a vector, as JSON
               --vectors FILE.npy     the rows of a NumPy array (float32 or float64)
 
-            Scores are higher for better matches: the cosine, the dot product, or minus the Euclidean distance.
+            Scores are higher for better matches: the cosine, the dot product, or
+            minus the Euclidean distance.
 
             Conditions compare fields of the payload with JSON values:
-              pos == "verb" && links >= 5        topic in ["noun.animal", "noun.plant"]
-              words contains "run"               not (author.name exists) || `a.b` != null
+              pos == "verb" && links >= 5    topic in ["noun.animal", "noun.food"]
+              words contains "run"           not (author.name exists) || `a.b` != 1
 
             --json prints an object for each vector, in order, on a line of its own:
-              {"query": 0, "hits": [{"id": "n02526121", "score": 0.63, "payload": {"pos": "noun"}}]}
+              {"query": 0, "hits": [{"id": "eel", "score": 0.63, "payload": null}]}
             """#)
 
     @OptionGroup var options: CollectionOptions
@@ -76,15 +77,15 @@ struct QueryCommand: AsyncParsableCommand {
         let filter = try condition.parsed
         let given = try parsedVector
         let array = try vectors.map { try NumpyReader($0) }
-        try await options.withCollection(.read) { repository, description, _ in
+        try await options.withCollection(.read) { repository, description, opened in
             var printer = HitPrinter(json: json)
             if let like {
                 guard let record = try await repository.fetch([like]).first else {
                     throw ToolError("there is no record \(like.shown) in \(options.collection.shown)")
                 }
                 let start = ContinuousClock.now
-                let hits = try await repository.query(
-                    record.vector, topK: topK < Int.max ? topK + 1 : topK, filter: filter, minScore: minScore)
+                let asked = Self.askedFor(topK, atMost: opened.store.capabilities.maximumTopK)
+                let hits = try await repository.query(record.vector, topK: asked, filter: filter, minScore: minScore)
                 let others = hits.filter { UTF8Key($0.id) != UTF8Key(like) }.prefix(topK)
                 try printer.print([Array(others)], start.duration(to: .now))
             } else if let given {
@@ -99,20 +100,38 @@ struct QueryCommand: AsyncParsableCommand {
                 }
                 printer.isMany = array.header.rows > 1
                 while let batch = try Self.next(array) {
+                    do {
+                        let start = ContinuousClock.now
+                        let hits = try await repository.queryBatch(
+                            batch, topK: topK, filter: filter, minScore: minScore)
+                        try printer.print(hits, start.duration(to: .now))
+                    } catch VectorStoreError.Code.invalidVector {
+                        // One of them is no vector. Those before it are answered.
+                        for (index, vector) in batch.enumerated() {
+                            try await answer(vector, row: array.row - batch.count + index)
+                        }
+                    }
+                }
+
+                func answer(_ vector: [Float], row: Int) async throws {
                     let start = ContinuousClock.now
-                    let hits: [[VectorSearchResult]]
+                    let hits: [VectorSearchResult]
                     do throws(VectorStoreError) {
-                        hits = try await repository.queryBatch(batch, topK: topK, filter: filter, minScore: minScore)
+                        hits = try await repository.query(vector, topK: topK, filter: filter, minScore: minScore)
                     } catch {
                         guard error.code == .invalidVector else { throw error }
-                        let rows = "\(array.row - batch.count) to \(array.row - 1)"
-                        throw ToolError("\(array.name.terminalSafe), rows \(rows): \(error.message.singleLine)")
+                        throw ToolError(
+                            "\(array.name.terminalSafe), row \(row) (the first is 0): \(error.message.singleLine)")
                     }
-                    try printer.print(hits, start.duration(to: .now))
+                    try printer.print([hits], start.duration(to: .now))
                 }
             }
         }
     }
+
+    /// How many answers are asked for where one of them is the record itself: one more, but no more than the store gives.
+    /// At that limit there may be one answer too few.
+    static func askedFor(_ topK: Int, atMost limit: Int?) -> Int { topK < limit ?? Int.max ? topK + 1 : topK }
 
     private static func next(_ array: NumpyReader) throws -> [[Float]]? {
         var batch: [[Float]] = []

@@ -6,9 +6,10 @@ struct DemoCommand: AsyncParsableCommand {
         commandName: "demo",
         abstract: "Load the sample that ships with the tool, and search it.",
         discussion: """
-            2,000 synsets of WordNet, embedded in 384 dimensions, go into the embedded store; then come the neighbours
-            of a word, a filtered search and a batch of sentences. With --store the records stay there, for searches
-            of your own.
+            2,000 synsets of WordNet, embedded in 384 dimensions, go into the
+            embedded store; then come the neighbours of a word, a filtered search
+            and a batch of sentences. With --store the records stay there, for
+            searches of your own.
             """)
 
     @Option(
@@ -18,15 +19,20 @@ struct DemoCommand: AsyncParsableCommand {
     var store = "memory:"
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The collection they go into.", valueName: "name"))
-    var collection = "wordnet"
+    var collection = defaultCollection
+
+    static let defaultCollection = "wordnet"
 
     @Option(
         name: .long, help: ArgumentHelp("Where the sample is, if it is not beside the program.", valueName: "folder"))
     var sample: String?
 
     func validate() throws {
-        guard let url = StoreURL(store), StoreScheme.all.contains(where: { $0.name == url.scheme }) else {
+        guard let url = StoreURL(store) else {
             throw ValidationError("'--store' takes a URL: \(StoreScheme.all.map(\.form).joined(separator: ", "))")
+        }
+        guard StoreScheme.all.contains(where: { $0.name == url.scheme }) else {
+            throw ValidationError(StoreScheme.unknown(url.scheme))
         }
     }
 

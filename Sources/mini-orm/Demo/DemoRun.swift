@@ -55,9 +55,18 @@ struct DemoRun {
         try output.flush()
     }
 
+    /// The call that a program makes for the search.
+    private mutating func swift(_ call: String) throws {
+        let wait = opened.blocking == nil ? "await " : ""
+        try output.line("In Swift: try \(wait)\(call)")
+        try output.line()
+        try output.flush()
+    }
+
     private mutating func neighbours(of word: VectorRecord, _ repository: AsyncVectorRepository) async throws {
         let definition = word.payload?["definition"]?.stringValue ?? ""
         try heading("1. What is near \"\(Self.word.text)\"? (\(definition.fitted(to: 50)))")
+        try swift("words.query(eel.vector, topK: 6)")
         let start = ContinuousClock.now
         let hits = try await repository.query(word.vector, topK: 6)
         try show(hits, except: word, start.duration(to: .now))
@@ -65,6 +74,7 @@ struct DemoRun {
 
     private mutating func filtered(_ word: VectorRecord, _ repository: AsyncVectorRepository) async throws {
         try heading("2. The same, but only what is food: \(Self.condition)")
+        try swift("words.query(eel.vector, topK: 5, filter: [\"topic\": \"noun.food\"])")
         let filter = try VectorFilter(parsing: Self.condition)
         let start = ContinuousClock.now
         let hits = try await repository.query(word.vector, topK: 5, filter: filter)
@@ -91,6 +101,7 @@ struct DemoRun {
     private mutating func sentences(_ repository: AsyncVectorRepository) async throws {
         let queries = try sample.queries()
         try heading("3. Sentences, \(queries.count) in one call, and the two synsets that are nearest to each")
+        try swift("words.queryBatch(sentences, topK: 2)")
         let start = ContinuousClock.now
         let answers = try await repository.queryBatch(queries.map(\.vector), topK: 2)
         let time = start.duration(to: .now)
@@ -108,30 +119,11 @@ struct DemoRun {
         try output.line("(\(time.readable) for \(queries.count))")
     }
 
-    /// Commands that work as they stand.
+    /// What to type next, and the same from a program.
     private mutating func next() throws {
-        let program = Executable.command
         try output.line()
-        if opened.lasts {
-            try output.line("The records are in \(url). Ask on:")
-            try output.line()
-        } else {
-            try output.line("These records were in memory and are gone. To keep them and ask on:")
-            try output.line()
-            try output.line("  \(program) demo --store file:words.db")
-        }
-        let store = opened.lasts ? url.description.shellQuoted : "file:words.db"
-        let place = "-c \(collection.shellQuoted)"
-        // In the environment, so that the commands are short.
-        try output.line("  export MINIORM_STORE=\(store)")
-        for command in [
-            "query \(place) --like \(Self.word.id) --top-k 5",
-            "query \(place) --like \(Self.word.id) --json \\\n      --filter 'pos == \"verb\" && links >= 5'",
-            "count \(place) --filter 'pos == \"verb\"'", "export \(place) words.jsonl",
-        ] {
-            try output.line("  \(program) \(command)")
-        }
-        try output.line("  \(program) --help")
+        let next = NextSteps(program: Executable.command, url: url, lasts: opened.lasts, collection: collection)
+        for line in next.lines(like: Self.word.id) { try output.line(line) }
     }
 }
 

@@ -32,7 +32,8 @@ struct Sample {
         let lines = try LineReader(folder + "/queries.jsonl")
         var queries: [(text: String, vector: [Float])] = []
         while let line = try lines.next() {
-            guard let text = try PayloadValue(json: line).objectValue?["text"]?.stringValue,
+            guard case .whole(let json) = line,
+                let text = try PayloadValue(json: json).objectValue?["text"]?.stringValue,
                 let vector = try vectors.next()
             else { throw ToolError("\(lines.name.terminalSafe):\(lines.number): no text, or no vector for it") }
             queries.append((text, vector))

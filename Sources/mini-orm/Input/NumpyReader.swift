@@ -56,11 +56,16 @@ final class NumpyReader {
         return header
     }
 
+    /// A signal has come while a pipe has nothing to read.
+    private struct Stopped: Error {}
+
     /// Exactly so many bytes; `nil` where the file has fewer.
     private static func readFully(_ descriptor: Int32, _ count: Int, _ path: String) throws -> [UInt8]? {
+        let isFile = System.size(of: descriptor) != nil
         var bytes = [UInt8](repeating: 0, count: count)
         var filled = 0
         while filled < count {
+            if !isFile, !System.waitToRead(descriptor, unless: Interruption.wakeDescriptor) { throw Stopped() }
             let more = try bytes.withUnsafeMutableBytes {
                 try System.read(descriptor, into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]), path)
             }
@@ -70,26 +75,29 @@ final class NumpyReader {
         return bytes
     }
 
-    /// The next vector; `nil` after the last.
+    /// The next vector; `nil` after the last, and when a signal has come while a pipe has nothing to read.
     ///
     /// A float64 beyond float32's range becomes infinite, which no store takes.
     func next() throws -> [Float]? {
         guard row < header.rows else { return nil }
-        if rest.isEmpty { try fill() }
+        if rest.isEmpty { guard try fill() else { return nil } }
         defer { row += 1 }
         return rest.popFirst()
     }
 
     private var rest: ArraySlice<[Float]> = []
 
-    /// Reads about a megabyte, and at least a row.
-    private func fill() throws {
+    /// Reads about a megabyte, and at least a row; `false` when a signal has come first.
+    private func fill() throws -> Bool {
         let width = header.dimension * header.number.size
         let rows = max(1, min(header.rows - row, (1 << 20) / width))
-        guard let bytes = try Self.readFully(descriptor, rows * width, name) else {
+        let read: [UInt8]?
+        do { read = try Self.readFully(descriptor, rows * width, name) } catch is Stopped { return false }
+        guard let bytes = read else {
             throw ToolError("\(name.terminalSafe): it ends within row \(row + 1) of \(header.rows)")
         }
         rest = (0..<rows).map { Self.vector(bytes[($0 * width)..<(($0 + 1) * width)], header.number) }[...]
+        return true
     }
 
     private static func vector(_ bytes: ArraySlice<UInt8>, _ number: NumpyHeader.Number) -> [Float] {

@@ -25,10 +25,15 @@ enum RecordLine {
 
     private static func refused(_ reason: String) -> VectorStoreError { VectorStoreError(.invalidArgument, reason) }
 
-    /// Writes `{"id", "payload", "vector"}`.
+    /// Writes `{"id", "payload", "vector"}`, the payload null where there is none.
     static func bytes(_ record: VectorRecord) -> [UInt8] {
         var bytes: [UInt8] = []
         JSONWriter.append(record, to: &bytes)
+        if record.payload == nil {
+            var start = Array(#"{"id":"#.utf8)
+            JSONWriter.append(quoted: record.id, to: &start)
+            bytes.insert(contentsOf: #","payload":null"#.utf8, at: start.count)
+        }
         return bytes
     }
 }

@@ -24,11 +24,17 @@ struct RecordSource {
         let array = try NumpyReader(vectors)
         lines = try LineReader(records)
         self.vectors = array
-        if lines.size != nil {
+        // Standard input is read once, be it a file or not.
+        if let size = lines.size, records != "-" {
             // Better said before the first record is written than after the last.
             let counter = try LineReader(records)
+            var bar = ProgressBar("counting", counting: "line")
             var count = 0
-            while try counter.next() != nil { count += 1 }
+            while try counter.next() != nil {
+                count += 1
+                if count % 1024 == 0 { bar.update(count, fraction: Double(counter.offset) / Double(max(1, size))) }
+            }
+            bar.finish()
             if count != array.header.rows { throw Self.unequal(array, counter.name, "\(count.of("line"))") }
         }
     }
@@ -56,22 +62,34 @@ struct RecordSource {
             }
             return nil
         }
-        let number = lines.number
-        guard let vectors else {
-            do throws(VectorStoreError) {
-                return .record(try RecordLine.record(line), line: number, bytes: line.count)
-            } catch {
-                return .rejected(reason: error.message.singleLine, line: number)
-            }
-        }
-        guard let vector = try vectors.next() else {
+        // The row of a line that is refused is passed over with it.
+        let vector = try vectors?.next()
+        if let vectors, vector == nil {
+            if Interruption.isRequested { return nil }
             throw Self.unequal(vectors, lines.name, "more lines")
         }
-        do throws(VectorStoreError) {
-            let (id, payload) = try RecordLine.idAndPayload(line)
-            return .record(VectorRecord(id: id, vector: vector, payload: payload), line: number, bytes: line.count)
-        } catch {
-            return .rejected(reason: error.message.singleLine, line: number)
+        guard case .whole(let text) = line else {
+            return .rejected(
+                reason: "the line is longer than \(LineReader.longestLine >> 20) MB", line: lines.number)
         }
+        do throws(VectorStoreError) {
+            let record: VectorRecord
+            if let vector {
+                let (id, payload) = try RecordLine.idAndPayload(text)
+                record = VectorRecord(id: id, vector: vector, payload: payload)
+            } else {
+                record = try RecordLine.record(text)
+            }
+            return .record(record, line: lines.number, bytes: text.count)
+        } catch {
+            return .rejected(reason: Self.reason(error), line: lines.number)
+        }
+    }
+
+    /// What is wrong with a line, the number of which is said already: that of the line in its JSON is always 1.
+    private static func reason(_ error: VectorStoreError) -> String {
+        let text = error.message.singleLine
+        let prefix = "JSON, line 1, "
+        return text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
     }
 }

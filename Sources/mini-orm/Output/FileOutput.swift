@@ -8,7 +8,8 @@ internal import Musl
 
 /// A file that appears whole or not at all: written under a temporary name beside it, and renamed.
 ///
-/// What was under its name before stays until then. A pipe or a device cannot be replaced and is written to directly.
+/// What was under its name before stays until then. A pipe or a device cannot be replaced and is written to directly,
+/// as is what a name such as `/dev/stdout` stands for: a file there belongs to who opened it.
 final class FileOutput: TextOutput {
     private let path: String
     private let temporary: String?
@@ -19,6 +20,11 @@ final class FileOutput: TextOutput {
     init(_ name: String) throws {
         var status = stat()
         let exists = stat(name, &status) == 0
+        if let stream = System.stream(name) {
+            (path, temporary) = (name, nil)
+            descriptor = try stream.opened()
+            return
+        }
         // A link stays a link: what it points at is replaced.
         path = exists ? System.resolved(name) ?? name : name
         if exists, status.st_mode & S_IFMT != S_IFREG {
@@ -42,7 +48,7 @@ final class FileOutput: TextOutput {
         if buffer.count >= 1 << 18 { try flush() }
     }
 
-    func line(_ bytes: [UInt8]) throws {
+    func json(_ bytes: [UInt8]) throws {
         buffer.append(contentsOf: bytes)
         buffer.append(UInt8(ascii: "\n"))
         if buffer.count >= 1 << 18 { try flush() }

@@ -14,7 +14,7 @@ struct HitPrinter {
     mutating func print(_ answers: [[VectorSearchResult]], _ time: Duration) throws {
         for hits in answers {
             if json {
-                try output.line(Self.json(number, hits))
+                try output.json(Self.json(number, hits))
             } else {
                 if isMany { try output.line("\(number == 0 ? "" : "\n")query \(number)") }
                 try output.table(Self.table(hits))

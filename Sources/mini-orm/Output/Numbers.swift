@@ -17,9 +17,10 @@ extension Int {
 extension Double {
     /// The number with a fixed number of digits after the point.
     func fixed(_ digits: Int) -> String {
-        guard isFinite, magnitude < 1e15 else { return String(self) }
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }
+        // Beyond, the digits after the point are no longer known, and the scaled number soon fits no integer.
+        guard magnitude * scale < 0x1p53 else { return String(self) }
         let scaled = Int((magnitude * scale).rounded())
         let fraction = String(scaled % Int(scale))
         let sign = self < 0 && scaled > 0 ? "-" : ""

@@ -33,6 +33,29 @@ extension String {
     }
 }
 
+extension [UInt8] {
+    /// The same JSON, with what a terminal obeys or what hides other text as escapes. Outside of strings JSON has no
+    /// such characters, and in them it has no control characters of ASCII but DEL.
+    var jsonSafe: [UInt8] {
+        // The first bytes of those characters in UTF-8.
+        guard contains(where: { $0 == 0x7F || $0 == 0xC2 || $0 == 0xE2 || $0 == 0xEF || $0 == 0xF3 }) else {
+            return self
+        }
+        var bytes: [UInt8] = []
+        for scalar in String(decoding: self, as: UTF8.self).unicodeScalars {
+            guard scalar.isUnsafe else {
+                bytes.append(contentsOf: String(scalar).utf8)
+                continue
+            }
+            for unit in String(scalar).utf16 {
+                let digits = String(unit, radix: 16)
+                bytes.append(contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
+            }
+        }
+        return bytes
+    }
+}
+
 extension Unicode.Scalar {
     fileprivate var isUnsafe: Bool {
         switch value {

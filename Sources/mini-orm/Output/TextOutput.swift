@@ -2,13 +2,16 @@
 protocol TextOutput {
     /// Adds text as it is.
     mutating func write(_ text: String) throws
-    /// Adds a line.
-    mutating func line(_ bytes: [UInt8]) throws
+    /// Adds a line of JSON.
+    mutating func json(_ bytes: [UInt8]) throws
 }
 
 extension TextOutput {
     /// Adds a line.
     mutating func line(_ text: String = "") throws { try write(text + "\n") }
+
+    /// Adds a line of JSON.
+    mutating func json(_ text: String) throws { try json(Array(text.utf8)) }
 
     /// Adds a table, cut to the terminal where there is one.
     mutating func table(_ table: Table) throws {
@@ -26,8 +29,9 @@ struct StandardOutput: TextOutput {
         if buffer.count >= 1 << 16 { try flush() }
     }
 
-    mutating func line(_ bytes: [UInt8]) throws {
-        buffer.append(contentsOf: bytes)
+    /// A terminal may be at the end of standard output: what it obeys is escaped, which says the same in JSON.
+    mutating func json(_ bytes: [UInt8]) throws {
+        buffer.append(contentsOf: bytes.jsonSafe)
         buffer.append(UInt8(ascii: "\n"))
         if buffer.count >= 1 << 16 { try flush() }
     }

@@ -23,8 +23,8 @@ private func noteSignal(_ number: Int32) {
 /// What Ctrl-C (and SIGTERM) does: it never leaves a half-written file, and a command that asks for it ends in order.
 ///
 /// Without more the process removes its temporary files and exits with 128 and the signal's number (130 for Ctrl-C).
-/// A command that sets ``endsInOrder()`` is told instead, and the second signal ends it at once. While a file is
-/// saved, a signal waits.
+/// A command that sets ``endsInOrder()`` is told instead, and while a file is saved a signal waits. The second signal
+/// ends the process at once, whatever it does.
 enum Interruption {
     private struct State {
         var isInOrder = false
@@ -82,7 +82,7 @@ enum Interruption {
     private static func received(_ number: Int32) {
         let waits = state.withLock { state in
             defer { state.signal = state.signal ?? number }
-            return state.shields > 0 || (state.isInOrder && state.signal == nil)
+            return state.signal == nil && (state.shields > 0 || state.isInOrder)
         }
         if waits {
             let end = state.withLock { $0.wake.write }
@@ -124,7 +124,7 @@ enum Interruption {
     /// Readable once a signal has come.
     static var wakeDescriptor: Int32 { state.withLock { $0.wake.read } }
 
-    /// Does what must not be cut short; a signal waits until it is done.
+    /// Does what should not be cut short; the first signal waits until it is done.
     static func shielded<Value, Failure: Error>(
         _ body: () async throws(Failure) -> Value
     ) async throws(Failure) -> Value {

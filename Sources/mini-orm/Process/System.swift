@@ -67,6 +67,15 @@ enum System {
         #endif
     }
 
+    /// Where a byte comes first, from a position on.
+    static func firstIndex(of byte: UInt8, in bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
+        guard start < bytes.count, let base = bytes.baseAddress else { return nil }
+        // Within the buffer: the count is that of what follows the position.
+        return memchr(base + start, Int32(byte), bytes.count - start).map {
+            $0 - UnsafeMutableRawPointer(mutating: base)
+        }
+    }
+
     /// Writes all bytes.
     static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, _ path: String) throws {
         var rest = bytes
@@ -133,16 +142,23 @@ enum System {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Removes a directory and the files in it.
-    static func removeDirectory(_ path: String) {
-        guard let directory = opendir(path) else { return }
+    /// The names of what is in a directory; none where it cannot be read.
+    static func names(in path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
         while let entry = readdir(directory) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { start in
                 start.withMemoryRebound(to: CChar.self, capacity: 1) { String(cString: $0) }
             }
-            if name != ".", name != ".." { _ = unlink(path + "/" + name) }
+            if name != ".", name != ".." { names.append(name) }
         }
-        closedir(directory)
+        return names
+    }
+
+    /// Removes a directory and the files in it.
+    static func removeDirectory(_ path: String) {
+        for name in names(in: path) { _ = unlink(path + "/" + name) }
         _ = rmdir(path)
     }
 }

@@ -1,5 +1,4 @@
 #if Chroma
-internal import Foundation
 internal import MiniORM
 internal import MiniORMChroma
 
@@ -8,7 +7,7 @@ extension StoreScheme {
 
     /// Chroma's server.
     static let chroma = StoreScheme(
-        name: "chroma", form: chromaForm, summary: "a Chroma server; CHROMA_API_KEY is sent as X-Chroma-Token"
+        name: "chroma", form: chromaForm, summary: "a Chroma server; CHROMA_API_KEY is sent as its token"
     ) { url, _ in try openChroma(url) }
 
     /// Chroma's server over TLS.
@@ -18,7 +17,8 @@ extension StoreScheme {
 
     private static func openChroma(_ url: StoreURL) throws -> OpenStore {
         var configuration = try ChromaConfiguration(url: url.text)
-        if let key = ProcessInfo.processInfo.environment["CHROMA_API_KEY"], !key.isEmpty {
+        // What the URL says counts more than what the environment happens to hold.
+        if url.credentials == nil, let key = url.secretVariable.flatMap(System.environment) {
             configuration.credentials = .chromaToken(key)
         }
         return OpenStore(try ChromaVectorStore(configuration))

@@ -5,7 +5,7 @@ extension StoreScheme {
     static let file = StoreScheme(
         name: "file", form: "file:PATH", summary: "the embedded store, kept in a directory"
     ) { url, access in
-        let path = url.rest.hasPrefix("//") ? String(url.rest.dropFirst(2)) : url.rest
+        let path = url.path
         guard !path.isEmpty else { throw ToolError("file: needs a path, such as file:words.db", status: 64) }
         let present = System.resolved(path)
         guard present != nil || access == .create else {
@@ -17,6 +17,7 @@ extension StoreScheme {
 
     /// The store in a directory: what a command has written is there at once.
     private static func open(_ path: String, _ access: StoreAccess, isNew: Bool) throws -> OpenStore {
+        if !isNew { try refuseForeign(path) }
         let store = try InMemoryVectorStore(at: path, readOnly: access == .read)
         var opened = OpenStore(store)
         opened.file = System.resolved(path)
@@ -27,6 +28,16 @@ extension StoreScheme {
             await close()
         }
         return opened
+    }
+
+    /// A directory of other files is one that was named by mistake: no store begins among them. What a beginning that
+    /// was cut short has left is no other file.
+    private static func refuseForeign(_ path: String) throws {
+        let names = System.names(in: path)
+        guard !names.contains("manifest") else { return }
+        let ours = ["lock", "manifest.new", "lost+found"]
+        guard let other = names.filter({ !ours.contains($0) && !$0.hasPrefix("log-") }).min() else { return }
+        throw ToolError("\(path.shown) is no store, and has other files in it, such as \(other.shown)")
     }
 }
 

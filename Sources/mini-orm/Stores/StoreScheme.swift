@@ -24,7 +24,7 @@ struct OpenStore: Sendable {
     var close: @Sendable () async -> Void
     /// Whether what is written is there for the next command.
     var lasts = true
-    /// The file that the store is kept in, without links, where it is one.
+    /// The file or directory that the store is kept in, without links, where it is one.
     var file: String?
 
     /// A store that suspends.
@@ -77,9 +77,23 @@ struct StoreScheme: Sendable {
         return try await scheme.open(url, access)
     }
 
+    /// Its form and what it is, for help: on two lines where one is too long.
+    var help: String {
+        let isShort = form.count + summary.count + 4 <= 76
+        return "  \(form)\(isShort ? "  " : "\n      ")\(summary)"
+    }
+
     /// What is wrong with a scheme that this build does not know.
     static func unknown(_ name: String) -> String {
-        "no store is called \((name + ":").shown); this build has \(all.map(\.form).joined(separator: ", "))"
+        let traits = [
+            "chroma": "Chroma", "chromas": "Chroma", "faiss": "Faiss", "postgres": "PgVector", "postgresql": "PgVector",
+            "qdrant": "Qdrant", "qdrants": "Qdrant",
+        ]
+        if let trait = traits[name] {
+            return "this build has no \(name): stores; `swift build -c release --traits \(trait)` makes one that has, "
+                + "beside \(all.map(\.form).joined(separator: ", "))"
+        }
+        return "no store is called \((name + ":").shown); this build has \(all.map(\.form).joined(separator: ", "))"
     }
 }
 
