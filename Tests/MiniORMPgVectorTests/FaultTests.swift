@@ -27,7 +27,7 @@ import Testing
     /// need the thread meanwhile.
     private func untilBlocked(_ observer: PgVectorStore) async throws {
         let sql = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%faults%'"
-        while try observer.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+        while try await observer.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     /// Runs a call while another transaction holds a row of the collection, and something else while the call waits.
@@ -98,14 +98,14 @@ import Testing
         let repository = try await AsyncVectorRepository(store, "faults", dimension: 2, overwrite: true)
         try await repository.upsert(records(3))
         // While it is idle.
-        let pid = try #require(try store.execute("select pg_backend_pid()").rows[0][0])
-        try other.execute("select pg_terminate_backend($1)", [.text(pid)])
-        while try !other.execute("select from pg_stat_activity where pid = $1", [.text(pid)]).rows.isEmpty {
+        let pid = try await #require(store.execute("select pg_backend_pid()").rows[0][0])
+        try await other.execute("select pg_terminate_backend($1)", [.text(pid)])
+        while try await !other.execute("select from pg_stat_activity where pid = $1", [.text(pid)]).rows.isEmpty {
             try await Task.sleep(for: .milliseconds(5))
         }
         #expect(try await repository.delete(["r100000"]) == 1)
         // While it runs: a query is repeated, a delete is not.
-        let again = try #require(try store.execute("select pg_backend_pid()").rows[0][0])
+        let again = try await #require(store.execute("select pg_backend_pid()").rows[0][0])
         #expect(again != pid)
         let query = try await whileBlocked(other, lock: "lock table \(Self.table)") {
             try await repository.query([1, 1]).count
@@ -113,7 +113,7 @@ import Testing
             try other.execute("select pg_terminate_backend($1)", [.text(again)])
         }
         #expect(try query.get() == 2)
-        let third = try #require(try store.execute("select pg_backend_pid()").rows[0][0])
+        let third = try await #require(store.execute("select pg_backend_pid()").rows[0][0])
         let deletion = try await whileBlocked(other, lock: "lock table \(Self.table)") {
             try await repository.delete(["r100001"])
         } then: {
@@ -125,7 +125,7 @@ import Testing
 
     @Test(arguments: Server.both)
     func aLockWaitPastTheDeadlineIsATimeoutAndLeavesNothing(_ server: Server) async throws {
-        let store = try server.store { $0.timeout = .milliseconds(300) }
+        let store = try server.store { $0.timeout = .seconds(1) }
         let other = try server.store()
         defer {
             store.close()
@@ -158,7 +158,7 @@ import Testing
         #expect(await task.result.storeError?.code == .cancelled)
         // The server hears of it soon.
         let sql = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%faults%'"
-        while try !other.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        while try await !other.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
         locked.release()
         #expect(try await repository.query([1, 1]).isEmpty)
     }
