@@ -184,6 +184,34 @@ import Testing
         try store.dropCollection("narrow")
     }
 
+    /// Each call of the store's own has an asynchronous form.
+    @Test(arguments: Server.both)
+    func asynchronousCodeBuildsIndexesToo(_ server: Server) async throws {
+        let store = try server.store { $0.maximumConnections = 2 }
+        defer { store.close() }
+        let repository = try await AsyncVectorRepository(store, "async", dimension: 2, metric: .l2, overwrite: true)
+        try await repository.upsert(Self.records(300, dimension: 2))
+        try await store.createIndex("async", .hnsw(m: 4))
+        try await store.setSearchEffort("async", 300)
+        try await store.createPayloadIndex("async")
+        try await store.createFieldIndex("async", "number", concurrently: true)
+        #expect(try indexes("async", store).count == 3)
+        #expect(try await repository.count(matching: ["number": 7]) == 1)
+        #expect(try await repository.count(matching: .field("number").in([7, 8, nil])) == 2)
+        #expect(try await repository.count(matching: .field("number") != 7) == 299)
+        #expect(try await repository.query([1, 1], topK: 300).count == 300)
+        try await store.dropIndex("async")
+        #expect(try indexes("async", store).count == 2)
+        await expect(.invalidArgument) { try await store.setSearchEffort("async", 10) }
+        let table = "\(Server.schema).async_mapped"
+        try await store.execute("create table \(table) (id text primary key, v vector(2) not null, p jsonb)")
+        try await store.mapTable("async_mapped", metric: .l2, id: "id", vector: "v", payload: "p")
+        #expect(try await AsyncVectorRepository(store, "async_mapped", dimension: 2, metric: .l2).count() == 0)
+        try await store.unmapTable("async_mapped")
+        try await store.execute("drop table \(table)")
+        try await repository.dropCollection()
+    }
+
     @Test func tooManyDimensionsAreAnErrorOfTheIndexAlone() throws {
         let store = try Server.pg18.store()
         defer { store.close() }
