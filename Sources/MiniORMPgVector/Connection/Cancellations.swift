@@ -5,33 +5,47 @@ internal import Synchronization
 /// Threads that ask servers to stop statements.
 ///
 /// libpq's request goes over a connection of its own, whose wait has no limit: where a server is out of reach, a thread
-/// can hang for minutes. So every store has a few, a request goes to the one with the shortest line, and one more than
-/// can wait is let go: the server ends the statement anyway when it finds the connection closed.
+/// can hang for minutes. So every store has a few, with one line in front of them, and a request that the line has no
+/// room for is let go: the server ends the statement anyway when it finds the connection closed.
 final class Cancellations: Sendable {
-    private static let longest = 64
-    private let threads: [DispatchQueue]
-    private let lines: Mutex<[Int]>
+    typealias Request = @Sendable () -> Void
 
-    init(threads count: Int = 4) {
-        threads = (0..<count).map { DispatchQueue(label: "mini-orm.pgvector.cancel.\($0)") }
-        lines = Mutex([Int](repeating: 0, count: count))
+    private struct State {
+        var idle: [DispatchQueue]
+        var line: [Request] = []
+    }
+
+    private static let longest = 256
+    private let state: Mutex<State>
+
+    init(threads: Int = 4) {
+        state = Mutex(State(idle: (0..<threads).map { DispatchQueue(label: "mini-orm.pgvector.cancel.\($0)") }))
     }
 
     /// Runs a request on one of the threads; false where too many wait.
-    func submit(_ request: @escaping @Sendable () -> Void) -> Bool {
-        let thread: Int? = lines.withLock { lines in
-            guard let index = lines.indices.min(by: { lines[$0] < lines[$1] }), lines[index] < Self.longest else {
-                return nil
-            }
-            lines[index] += 1
-            return index
+    func submit(_ request: @escaping Request) -> Bool {
+        let (thread, isAccepted): (DispatchQueue?, Bool) = state.withLock { state in
+            if let thread = state.idle.popLast() { return (thread, true) }
+            guard state.line.count < Self.longest else { return (nil, false) }
+            state.line.append(request)
+            return (nil, true)
         }
-        guard let thread else { return false }
-        threads[thread].async {
-            request()
-            self.lines.withLock { $0[thread] -= 1 }
+        if let thread { thread.async { self.work(on: thread, request) } }
+        return isAccepted
+    }
+
+    private func work(on thread: DispatchQueue, _ first: Request) {
+        first()
+        while let next = next(for: thread) { next() }
+    }
+
+    /// The next request of the line; `nil`, and the thread is idle again, where there is none.
+    private func next(for thread: DispatchQueue) -> Request? {
+        state.withLock { state in
+            if !state.line.isEmpty { return state.line.removeFirst() }
+            state.idle.append(thread)
+            return nil
         }
-        return true
     }
 }
 #endif

@@ -113,7 +113,7 @@ struct IndexBuilding: Sendable {
                 try inTurn(index, connection, limit) { () throws(VectorStoreError) in
                     hasBegun = true
                     // Of a build that was cut off.
-                    try dropRest(index, connection, limit)
+                    try dropRest(index, way, connection, limit)
                     try connection.script(
                         """
                         create index \(way.concurrently ? "concurrently" : "") \(index.new.name.quotedName)
@@ -129,7 +129,7 @@ struct IndexBuilding: Sendable {
                         try remember(connection, limit)
                     }
                     session.changed(collection)
-                    try dropRest(index, connection, limit)
+                    try dropRest(index, way, connection, limit)
                 }
             }
         } catch {
@@ -139,7 +139,7 @@ struct IndexBuilding: Sendable {
                 let limit = CallLimit(.seconds(30), isCancellable: false)
                 try session.run(repeats: false, limit: limit) { connection, limit throws(VectorStoreError) in
                     try inTurn(index, connection, limit) { () throws(VectorStoreError) in
-                        try dropRest(index, connection, limit)
+                        try dropRest(index, way, connection, limit)
                     }
                 }
             } catch _ {
@@ -149,12 +149,13 @@ struct IndexBuilding: Sendable {
         }
     }
 
-    /// Drops what is not the index itself; others read and write meanwhile.
+    /// Drops what is not the index itself. (Concurrently is not for tables in partitions, nor is such a build.)
     private func dropRest(
-        _ index: IndexName, _ connection: PostgresConnection, _ limit: CallLimit
+        _ index: IndexName, _ way: Way, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) {
         for rest in [index.new, index.old] {
-            try connection.script("drop index concurrently if exists \(rest.quoted)", limit: limit)
+            try connection.script(
+                "drop index \(way.concurrently ? "concurrently" : "") if exists \(rest.quoted)", limit: limit)
         }
     }
 

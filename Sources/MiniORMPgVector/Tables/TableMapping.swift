@@ -37,7 +37,7 @@ extension PgVectorStore {
         }
     }
 
-    /// Forgets a table that ``mapTable(_:metric:id:vector:payload:)`` made a collection; the table itself stays.
+    /// Forgets a table that `mapTable` made a collection; the table itself stays.
     public func unmapTable(_ collection: String) throws(VectorStoreError) {
         try TableMapping(session: operations.session).unmap(collection)
     }
