@@ -87,10 +87,6 @@ extension Session {
 extension PgVectorStore {
     /// Runs one statement of your own, its values bound. It is sent once, and not repeated after a failure.
     ///
-    /// ```swift
-    /// let rows = try store.execute("select name from users where age > $1", [18])
-    /// ```
-    ///
     /// A `copy` from or to the client throws `VectorStoreError.Code.invalidArgument`.
     @discardableResult
     public func execute(_ sql: String, _ values: [PgValue] = []) throws(VectorStoreError) -> PgRows {
@@ -98,6 +94,10 @@ extension PgVectorStore {
     }
 
     /// The same for asynchronous code: the statement runs on a thread of the store's own.
+    ///
+    /// ```swift
+    /// let rows = try await store.execute("select name from users where age > $1", [18])
+    /// ```
     @discardableResult
     public func execute(_ sql: String, _ values: [PgValue] = []) async throws(VectorStoreError) -> PgRows {
         let (session, limit) = (operations.session, operations.session.limit)

@@ -42,11 +42,9 @@ struct Query {
         return answers
     }
 
-    /// Whether the index can be asked: not where all scores are alike, and one of half precision holds neither great nor
-    /// small numbers.
+    /// Whether the index can be asked: one of half precision holds neither great nor small numbers.
     private func canAskIndex(_ query: QueryVector) -> Bool {
-        if query.range == .zero { return false }
-        guard table.isHalf else { return true }
+        guard table.isHalf, query.isIndexable else { return query.isIndexable }
         let isVisible = table.description.metric == .l2 || query.values.contains { abs($0) >= HalfPrecision.smallest }
         return HalfPrecision.holds(query.values) && isVisible
     }

@@ -108,10 +108,13 @@ struct QueryVector {
 
     let values: [Float]
     let range: Range
+    /// Whether an index finds its way by distances in float32.
+    let isIndexable: Bool
 
     /// - Parameter isHalf: Whether an index of half precision is to be asked, whose range is far smaller still.
     init(_ vector: [Float], metric: VectorMetric, isHalf: Bool) {
         let norm = vector.reduce(into: 0.0) { $0 += Double($1) * Double($1) }.squareRoot()
+        isIndexable = metric == .cosine ? norm > 0 : (metric == .l2 ? 0...1e15 : 1e-15...1e15).contains(norm)
         if metric == .l2 {
             (values, range) = (vector, .usual)
         } else if norm == 0 {

@@ -37,6 +37,17 @@ import Testing
             #expect(zip(scores, scores.dropFirst()).allSatisfy { $0.score >= $1.score })
             #expect(try repository.queryBatch([query, query], topK: 100) == [scores, scores])
         }
+        // With an index as well: what it cannot be asked for is asked exactly. (Under cosine a query is put into its range,
+        // while rows beyond float32's squares are as far as pgvector takes them to be.)
+        try store.createIndex("extreme", .hnsw(efSearch: 100))
+        for query in [Self.vectors[4]] + (metric == .cosine ? [] : [[1e20, 3e20], [1e-20, 2e-20]]) {
+            let (found, expected) = (try repository.query(query, topK: 3), try model.query(query, topK: 3))
+            #expect(found.count == 3)
+            for (found, expected) in zip(found, expected) {
+                let isNear = abs(found.score - expected.score) <= max(1e-4 * abs(expected.score), 1e-6)
+                #expect(isNear, "\(metric) of \(query): \(found.score), not \(expected.score)")
+            }
+        }
         try repository.dropCollection()
     }
 }
