@@ -45,6 +45,8 @@ extension PgVectorStore {
     /// The transaction is over when this returns; its store throws `VectorStoreError.Code.invalidArgument` afterwards.
     /// Nothing in it is repeated after a failure. Where the task was cancelled before the commit, nothing is written and
     /// `VectorStoreError.Code.cancelled` is thrown.
+    @_disfavoredOverload
+    // In asynchronous code a body that awaits nothing would otherwise choose this one, and block a thread of Swift's own.
     public func withTransaction<Value>(_ body: (PgTransaction) throws -> Value) throws -> Value {
         let pool = operations.session
         let session = try pool.begin(pool.limit)

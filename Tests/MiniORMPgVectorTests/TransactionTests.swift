@@ -35,13 +35,13 @@ import Testing
         let store = try store()
         defer { store.close() }
         try await store.withTransaction { _ in
-            let second = Task { try await store.withTransaction { _ in await Task.yield() } }
+            let second = Task { try await store.withTransaction { _ in } }
             try await expectCancelled(second) {
                 try await Task.sleep(for: .milliseconds(100))
                 return true
             }
         }
-        try await store.withTransaction { _ in await Task.yield() }
+        try await store.withTransaction { _ in }
     }
 
     @Test func aStatementOfATransactionIsCancelled() async throws {
