@@ -147,7 +147,7 @@ let package = Package(
         ),
         .testTarget(
             name: "MiniORMPgVectorTests",
-            dependencies: ["MiniORM", "MiniORMConformance", "TestSupport", "MiniORMPgVector"],
+            dependencies: ["MiniORM", "MiniORMConformance", "TestSupport", "MiniORMPgVector", "mini-orm"],
             swiftSettings: settings
         ),
     ],

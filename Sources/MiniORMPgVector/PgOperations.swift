@@ -20,7 +20,11 @@ struct PgOperations: VectorStorePort {
 
     func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
         try session.run(collection: request.collection) { connection, limit throws(VectorStoreError) in
-            let table = try session.table(request.collection, connection, limit)
+            var table = try session.table(request.collection, connection, limit)
+            let dimension = table.description.dimension
+            if !request.records.allSatisfy({ $0.vector.count == dimension }) {
+                table = try session.table(request.collection, fresh: true, connection, limit)
+            }
             let upsert = Upsert(table: table, pgvector: try session.pgvector(connection, limit))
             let records = try upsert.prepared(request.records)
             guard !records.isEmpty else { return }
@@ -136,7 +140,8 @@ struct PgOperations: VectorStorePort {
     ) throws(VectorStoreError) -> (sql: String, parameters: PostgresParameters) {
         guard let filter else { return ("true", parameters) }
         var translation = FilterSQL(
-            payload: table.payload, usesContainment: table.hasPayloadIndex, parameters: parameters)
+            payload: table.payload, usesContainment: table.hasPayloadIndex, indexes: table.fieldIndexes,
+            parameters: parameters)
         let sql = try translation.condition(filter)
         return (sql, translation.parameters)
     }

@@ -67,7 +67,9 @@ public struct PgRows: Sendable {
 }
 
 extension Session {
-    func execute(_ sql: String, _ values: [PgValue]) throws(VectorStoreError) -> PgRows {
+    func execute(
+        _ sql: String, _ values: [PgValue], _ limit: CallLimit
+    ) throws(VectorStoreError) -> PgRows {
         var parameters = PostgresParameters()
         for value in values {
             let literal = value.literal
@@ -76,7 +78,7 @@ extension Session {
             }
             parameters.literal(literal)
         }
-        return try run(repeats: false) { connection, limit throws(VectorStoreError) in
+        return try run(repeats: false, limit: limit) { connection, limit throws(VectorStoreError) in
             PgRows(try connection.run(sql, parameters, prepare: false, textResults: true, limit: limit))
         }
     }
@@ -85,12 +87,21 @@ extension Session {
 extension PgVectorStore {
     /// Runs one statement of your own, its values bound. It is sent once, and not repeated after a failure.
     ///
-    /// ```swift
-    /// let rows = try store.execute("select name from users where age > $1", [18])
-    /// ```
+    /// A `copy` from or to the client throws `VectorStoreError.Code.invalidArgument`.
     @discardableResult
     public func execute(_ sql: String, _ values: [PgValue] = []) throws(VectorStoreError) -> PgRows {
-        try operations.session.execute(sql, values)
+        try operations.session.execute(sql, values, operations.session.limit)
+    }
+
+    /// The same for asynchronous code: the statement runs on a thread of the store's own.
+    ///
+    /// ```swift
+    /// let rows = try await store.execute("select name from users where age > $1", [18])
+    /// ```
+    @discardableResult
+    public func execute(_ sql: String, _ values: [PgValue] = []) async throws(VectorStoreError) -> PgRows {
+        let (session, limit) = (operations.session, operations.session.limit)
+        return try await threads.run { () throws(VectorStoreError) in try session.execute(sql, values, limit) }
     }
 }
 #endif

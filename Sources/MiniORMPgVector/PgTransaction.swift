@@ -1,5 +1,4 @@
 #if PgVector
-internal import Dispatch
 public import MiniORM
 
 /// A transaction: collections and SQL of your own on one connection, all of it written or nothing.
@@ -8,6 +7,8 @@ public struct PgTransaction: Sendable {
     /// `try VectorRepository(transaction.store, "users", dimension: 3)`.
     public let store: any VectorStorePort
     private let session: Session
+    /// A connection runs one statement at a time: one thread, which nobody else can take, is enough.
+    private let thread = BlockingThreads(count: 1, maximumWaiting: 4096)
 
     init(_ session: Session) {
         self.session = session
@@ -19,13 +20,14 @@ public struct PgTransaction: Sendable {
     /// After a statement that failed PostgreSQL takes no other, and the transaction ends with a rollback.
     @discardableResult
     public func execute(_ sql: String, _ values: [PgValue] = []) throws(VectorStoreError) -> PgRows {
-        try session.execute(sql, values)
+        try session.execute(sql, values, session.limit)
     }
 
-    /// The same for asynchronous code: the statement runs on a thread of its own.
+    /// The same for asynchronous code: the statement runs on a thread of the transaction's own.
     @discardableResult
     public func execute(_ sql: String, _ values: [PgValue] = []) async throws(VectorStoreError) -> PgRows {
-        try await WaitingThread.run { () throws(VectorStoreError) in try session.execute(sql, values) }
+        let (session, limit) = (session, session.limit)
+        return try await thread.run { () throws(VectorStoreError) in try session.execute(sql, values, limit) }
     }
 }
 
@@ -41,10 +43,13 @@ extension PgVectorStore {
     /// ```
     ///
     /// The transaction is over when this returns; its store throws `VectorStoreError.Code.invalidArgument` afterwards.
-    /// Nothing in it is repeated after a failure.
+    /// Nothing in it is repeated after a failure. Where the task was cancelled before the commit, nothing is written and
+    /// `VectorStoreError.Code.cancelled` is thrown.
+    @_disfavoredOverload
+    // In asynchronous code a body that awaits nothing would otherwise choose this one, and block a thread of Swift's own.
     public func withTransaction<Value>(_ body: (PgTransaction) throws -> Value) throws -> Value {
         let pool = operations.session
-        let session = try pool.begin()
+        let session = try pool.begin(pool.limit)
         let value: Value
         do { value = try body(PgTransaction(session)) } catch {
             // The body's error is the one to tell, also where the connection is beyond a rollback.
@@ -57,35 +62,27 @@ extension PgVectorStore {
 
     /// The same for asynchronous code; no thread waits while the body does.
     ///
-    /// In the body use an `AsyncVectorRepository` on the transaction's store.
+    /// In the body use an `AsyncVectorRepository` on the transaction's store. Where the task is cancelled while the
+    /// commit is under way, the error says that its outcome is not known.
     public func withTransaction<Value: Sendable>(
         _ body: @Sendable (PgTransaction) async throws -> Value
     ) async throws -> Value {
-        let pool = operations.session
-        let session = try await WaitingThread.run { () throws(VectorStoreError) in try pool.begin() }
+        let (pool, limit, endings) = (operations.session, operations.session.limit, endings)
+        let session = try await threads.run { () throws(VectorStoreError) in try pool.begin(limit) }
         let value: Value
-        do { value = try await body(PgTransaction(session)) } catch {
-            try? await WaitingThread.run { () throws(VectorStoreError) in try pool.end(session, commits: false) }
+        do {
+            value = try await body(PgTransaction(session))
+            try await endings.run { () throws(VectorStoreError) in try pool.end(session, commits: true) }
+        } catch {
+            // Whatever has become of the task, the connection goes back; after a commit that was tried it has.
+            let rollback = Task {
+                try await endings.run { () throws(VectorStoreError) in try pool.end(session, commits: false) }
+            }
+            // The first error is the one to tell, also where the connection is beyond a rollback.
+            _ = await rollback.result
             throw error
         }
-        try await WaitingThread.run { () throws(VectorStoreError) in try pool.end(session, commits: true) }
         return value
-    }
-}
-
-extension WaitingThread {
-    /// Runs a call that blocks on a thread of its own, apart from the cooperative pool.
-    static func run<Value: Sendable>(
-        _ body: @escaping @Sendable () throws(VectorStoreError) -> Value
-    ) async throws(VectorStoreError) -> Value {
-        let result: Result<Value, VectorStoreError> = await withCheckedContinuation { continuation in
-            DispatchQueue(label: "mini-orm.pgvector.call").async {
-                do throws(VectorStoreError) { continuation.resume(returning: .success(try body())) } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
-        }
-        return try result.get()
     }
 }
 #endif

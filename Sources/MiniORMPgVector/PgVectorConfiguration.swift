@@ -31,9 +31,11 @@ public struct PgVectorConfiguration: Sendable {
 }
 
 extension PgVectorConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Host, port and database.
+    /// Host, port and database, unless one looks as though an address with a password was meant.
     public var description: String {
-        let shown = address.keywords.filter { ["host", "port", "dbname"].contains($0.0) }
+        let shown = address.keywords.filter { name, value in
+            ["host", "port", "dbname"].contains(name) && !value.contains { $0 == "=" || $0 == "@" }
+        }
         return "PgVectorConfiguration(\(shown.map { "\($0.0)=\($0.1)" }.joined(separator: " ")))"
     }
     /// The same as ``description``.

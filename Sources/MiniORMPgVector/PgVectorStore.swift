@@ -11,13 +11,21 @@ public import MiniORM
 /// A collection is a table with the columns `id`, `embedding` and `payload`; its name is `table` or `schema.table`. The
 /// store opens connections as they are needed, keeps them, and replaces those that break. Its calls block their thread;
 /// `AsyncVectorRepository` runs them on threads of their own. Filters become SQL whole. Answers are exact as long as
-/// the collection has no approximate index; see ``createIndex(_:_:concurrently:timeout:progress:)``.
+/// the collection has no approximate index; `createIndex` builds one. Calls that are not in a repository have an
+/// asynchronous form of the same name, which runs on threads of the store.
 public final class PgVectorStore: VectorStorePort {
     let operations: PgOperations
+    /// For calls of asynchronous code that take a connection of the pool: as many as there are connections.
+    let threads: BlockingThreads
+    /// For the ends of transactions, each of which has a connection: there is always a thread, so none waits.
+    let endings: BlockingThreads
 
     /// A store with a configuration. Nothing is connected before the first call.
     public init(_ configuration: PgVectorConfiguration) {
         operations = PgOperations(session: Session(configuration))
+        let count = max(1, configuration.maximumConnections)
+        threads = BlockingThreads(count: count, maximumWaiting: 4096)
+        endings = BlockingThreads(count: count, maximumWaiting: .max)
     }
 
     /// A store by a URL or libpq's keywords; see ``PgVectorConfiguration/init(_:)``.

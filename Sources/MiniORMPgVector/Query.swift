@@ -23,54 +23,72 @@ struct Query {
             let name = approximation == .hnsw ? "hnsw.ef_search" : "ivfflat.probes"
             try connection.set(name, to: String(effort), limit: limit)
         }
-        let isApproximate = table.approximation != nil
-        guard var answers = try ask(vectors, exact: !isApproximate, connection, limit) else { return nil }
-        guard isApproximate else { return answers }
-        // What an index missed: rows beyond its reach, and under cosine the zero vectors, which score 0.
-        let wanting = answers.indices.filter { index in
-            answers[index].count < options.topK
-                || (table.description.metric == .cosine && (answers[index].last?.score ?? 0) <= 0)
+        let queries = vectors.map {
+            QueryVector($0, metric: table.description.metric, isHalf: table.approximation != nil && table.isHalf)
         }
-        guard !wanting.isEmpty else { return answers }
-        guard let exact = try ask(wanting.map { vectors[$0] }, exact: true, connection, limit) else { return nil }
-        for (index, results) in zip(wanting, exact) { answers[index] = results }
+        var answers = [[VectorSearchResult]](repeating: [], count: vectors.count)
+        let indexed = table.approximation == nil ? [] : queries.indices.filter { canAskIndex(queries[$0]) }
+        guard try ask(queries, indexed, exact: false, &answers, connection, limit) else { return nil }
+        // What an index cannot be asked, or missed: rows beyond its reach, and under cosine the zero vectors, which
+        // score 0.
+        var isAnswered = [Bool](repeating: false, count: vectors.count)
+        for index in indexed {
+            isAnswered[index] =
+                answers[index].count >= options.topK
+                && (table.description.metric != .cosine || (answers[index].last?.score ?? 0) > 0)
+        }
+        let rest = queries.indices.filter { !isAnswered[$0] }
+        guard try ask(queries, rest, exact: true, &answers, connection, limit) else { return nil }
         return answers
     }
 
+    /// Whether the index can be asked: one of half precision holds neither great nor small numbers.
+    private func canAskIndex(_ query: QueryVector) -> Bool {
+        guard table.isHalf, query.isIndexable else { return query.isIndexable }
+        let isVisible = table.description.metric == .l2 || query.values.contains { abs($0) >= HalfPrecision.smallest }
+        return HalfPrecision.holds(query.values) && isVisible
+    }
+
+    /// Asks for the answers to some of the queries; false where the table was made anew since it was looked up.
     private func ask(
-        _ vectors: [[Float]], exact: Bool, _ connection: PostgresConnection, _ limit: CallLimit
-    ) throws(VectorStoreError) -> [[VectorSearchResult]]? {
-        var answers: [[VectorSearchResult]] = []
-        if vectors.count == 1 {
-            let (sql, parameters) = try statement(vectors[0], exact: exact)
+        _ queries: [QueryVector], _ indices: [Int], exact: Bool, _ answers: inout [[VectorSearchResult]],
+        _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) -> Bool {
+        if indices.count == 1 {
+            let (sql, parameters) = try statement(queries[indices[0]], exact: exact)
             let rows = try connection.run(sql, parameters, prepare: options.filter == nil, limit: limit)
-            guard let results = try read(rows) else { return nil }
-            return [results]
+            guard let results = try read(rows) else { return false }
+            answers[indices[0]] = results
+            return true
         }
-        var rest = vectors[...]
+        var rest = indices[...]
         while !rest.isEmpty {
-            var sets: [PostgresParameters] = []
-            var text = ""
-            for vector in rest.prefix(Self.pipelined) {
-                let (sql, parameters) = try statement(vector, exact: exact)
-                text = sql
-                sets.append(parameters)
+            // Vectors of another range have another statement.
+            var groups: [String: [(index: Int, parameters: PostgresParameters)]] = [:]
+            for index in rest.prefix(Self.pipelined) {
+                let (sql, parameters) = try statement(queries[index], exact: exact)
+                groups[sql, default: []].append((index, parameters))
             }
-            var unsent = sets.makeIterator()
-            for rows in try connection.runPipelined(text, limit: limit, next: { unsent.next() }) {
-                guard let results = try read(rows) else { return nil }
-                answers.append(results)
+            for (sql, group) in groups {
+                let answered = try connection.runPipelined(sql, limit: limit) {
+                    AnyIterator(group.map(\.parameters).makeIterator())
+                }
+                for (item, rows) in zip(group, answered) {
+                    guard let results = try read(rows) else { return false }
+                    answers[item.index] = results
+                }
             }
             rest = rest.dropFirst(Self.pipelined)
         }
-        return answers
+        return true
     }
 
     private func statement(
-        _ vector: [Float], exact: Bool
+        _ asked: QueryVector, exact: Bool
     ) throws(VectorStoreError) -> (String, PostgresParameters) {
         var parameters = PostgresParameters()
-        let query = "$\(parameters.vector(vector))::\(pgvector.schema).vector"
+        // Where every score is 0 the vector is not asked for.
+        let query = asked.range == .zero ? "" : "$\(parameters.vector(asked.values))::\(pgvector.schema).vector"
         // Not bound: how many rows are wanted decides on the plan, so that the server would plan each call anew.
         let count = String(options.topK)
         let filter = try PgOperations.condition(options.filter, table, parameters)
@@ -85,18 +103,18 @@ struct Query {
                 select \(columns), row_payload\(vectorColumn) from (
                     select row_id, row_score, row_table, row_place from (
                         select \(table.id) as row_id, tableoid as row_table, ctid as row_place,
-                            \(scores.score(table.vector, query)) as row_score
+                            \(scores.score(table.vector, query, asked.range)) as row_score
                         from \(table.name.quoted) where \(filter.sql)
                     ) as scored \(order) limit \(count)
                 ) as best cross join lateral (
                     select \(table.payload) as row_payload, \(table.vector) as row_vector from \(table.name.quoted)
-                    where ctid = row_place and tableoid = row_table offset 0
+                    where ctid = best.row_place and tableoid = best.row_table offset 0
                 ) as stored \(order)
                 """
         } else {
             sql = """
                 select \(columns), row_payload\(vectorColumn) from (
-                    select *, \(scores.score("row_vector", query)) as row_score from (
+                    select *, \(scores.score("row_vector", query, asked.range)) as row_score from (
                         select \(table.id) as row_id, tableoid as row_table, \(table.payload) as row_payload,
                             \(table.vector) as row_vector
                         from \(table.name.quoted) where \(filter.sql)
@@ -149,6 +167,10 @@ extension PgOperations {
         try session.run(collection: request.collection) { connection, limit throws(VectorStoreError) in
             let pgvector = try session.pgvector(connection, limit)
             var table = try session.table(request.collection, connection, limit)
+            let dimension = table.description.dimension
+            if !request.vectors.allSatisfy({ $0.count == dimension }) {
+                table = try session.table(request.collection, fresh: true, connection, limit)
+            }
             // A table made anew under our feet may have another metric; twice in one call is as good as never.
             for _ in 0..<3 {
                 let query = Query(table: table, pgvector: pgvector, options: request.options)

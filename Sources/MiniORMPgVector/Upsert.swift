@@ -6,10 +6,14 @@ struct Upsert {
     let table: CollectionTable
     let pgvector: Session.Extension
 
-    /// A statement holds so many rows, or so many bytes of vectors, at the most: enough for its cost not to count, and
-    /// little enough for the next one to be made while the server works on it.
+    /// A statement holds so many rows, or so many bytes of vectors or of ids and payloads, at the most: enough for its
+    /// cost not to count, and little enough for the next one to be made while the server works on it, and for the server
+    /// to take it.
     private static let rows = 1000
-    private static let bytes = 1 << 20
+    private static let vectorBytes = 1 << 20
+    private static let payloadBytes = 4 << 20
+    /// How long an id may be: an index of PostgreSQL's takes a third of a page less its own data, 2,704 bytes.
+    private static let idBytes = 2600
 
     /// Checked, one record an id, ordered by id: two calls then lock rows in the same order and cannot deadlock.
     func prepared(_ records: [VectorRecord]) throws(VectorStoreError) -> [VectorRecord] {
@@ -19,11 +23,17 @@ struct Upsert {
                     .invalidIdentifier, "an id is not empty and holds no NUL",
                     collection: table.description.name, recordID: record.id)
             }
+            guard record.id.utf8.count <= Self.idBytes else {
+                throw .pgvector(
+                    .invalidIdentifier, "an id has at most \(Self.idBytes) bytes in PostgreSQL",
+                    collection: table.description.name, recordID: record.id)
+            }
             guard record.vector.count == table.description.dimension, record.vector.allSatisfy(\.isFinite) else {
                 throw .pgvector(
                     .invalidVector, "the vector is not \(table.description.dimension) finite numbers",
                     collection: table.description.name, recordID: record.id)
             }
+            if table.isHalf, !HalfPrecision.holds(record.vector) { throw beyondHalfPrecision(record) }
         }
         var order = records.indices.map { Place(prefix: Self.prefix(records[$0].id), index: $0) }
         func isBefore(_ lhs: Place, _ rhs: Place) -> Bool {
@@ -62,23 +72,54 @@ struct Upsert {
     func run(
         _ records: [VectorRecord], _ session: Session, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) {
-        let size = max(1, min(Self.rows, Self.bytes / (table.description.dimension * 4)))
-        if records.count <= size {
+        if Self.chunk(records[...]).count == records.count {
             do { try connection.run(sql, parameters(records[...]), limit: limit) } catch {
+                let error = naming(error, records)
                 guard connection.isBroken else { throw error }
                 throw error.saying("all of it is written or nothing, and which is not known; sending it again is safe")
             }
             return
         }
-        try session.atomically(connection, limit) { () throws(VectorStoreError) in
-            if try areNew(records, connection, limit), try copy(records, connection, limit) { return }
-            var rest = records[...]
-            _ = try connection.runPipelined(sql, limit: limit) {
-                guard !rest.isEmpty else { return nil }
-                defer { rest = rest.dropFirst(size) }
-                return parameters(rest.prefix(size))
+        do {
+            try session.atomically(connection, limit) { () throws(VectorStoreError) in
+                if try areNew(records, connection, limit), try copy(records, connection, limit) { return }
+                _ = try connection.runPipelined(sql, limit: limit) {
+                    var rest = records[...]
+                    return AnyIterator {
+                        guard !rest.isEmpty else { return nil }
+                        let chunk = Self.chunk(rest)
+                        rest = rest.dropFirst(chunk.count)
+                        return parameters(chunk)
+                    }
+                }
             }
+        } catch { throw naming(error, records) }
+    }
+
+    /// As many of the first records as a statement holds, at least one.
+    static func chunk(_ records: ArraySlice<VectorRecord>) -> ArraySlice<VectorRecord> {
+        var (vectors, payloads) = (0, 0)
+        let most = records.prefix(rows)
+        for (number, record) in most.enumerated() {
+            vectors += record.vector.count * 4
+            payloads += record.id.utf8.count + JSONBText.size(of: record.payload)
+            if number > 0, vectors > vectorBytes || payloads > payloadBytes { return records.prefix(number) }
         }
+        return most
+    }
+
+    private func beyondHalfPrecision(_ record: VectorRecord, cause: (any Error)? = nil) -> VectorStoreError {
+        .pgvector(
+            .invalidVector, "the collection's index of half precision takes numbers up to \(HalfPrecision.largest)",
+            collection: table.description.name, recordID: record.id, cause: cause)
+    }
+
+    /// The error, with the record that it is about, where an index that we did not know of refuses one.
+    private func naming(_ error: VectorStoreError, _ records: [VectorRecord]) -> VectorStoreError {
+        guard error.postgres?.sqlState == HalfPrecision.outOfRange,
+            let record = records.first(where: { !HalfPrecision.holds($0.vector) })
+        else { return error }
+        return beyondHalfPrecision(record, cause: error.cause)
     }
 
     /// Whether none of the records' ids is in the table.

@@ -27,7 +27,7 @@ import Testing
     /// need the thread meanwhile.
     private func untilBlocked(_ observer: PgVectorStore) async throws {
         let sql = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%faults%'"
-        while try observer.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+        while try await observer.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     /// Runs a call while another transaction holds a row of the collection, and something else while the call waits.
@@ -98,14 +98,14 @@ import Testing
         let repository = try await AsyncVectorRepository(store, "faults", dimension: 2, overwrite: true)
         try await repository.upsert(records(3))
         // While it is idle.
-        let pid = try #require(try store.execute("select pg_backend_pid()").rows[0][0])
-        try other.execute("select pg_terminate_backend($1)", [.text(pid)])
-        while try !other.execute("select from pg_stat_activity where pid = $1", [.text(pid)]).rows.isEmpty {
+        let pid = try await #require(store.execute("select pg_backend_pid()").rows[0][0])
+        try await other.execute("select pg_terminate_backend($1)", [.text(pid)])
+        while try await !other.execute("select from pg_stat_activity where pid = $1", [.text(pid)]).rows.isEmpty {
             try await Task.sleep(for: .milliseconds(5))
         }
         #expect(try await repository.delete(["r100000"]) == 1)
         // While it runs: a query is repeated, a delete is not.
-        let again = try #require(try store.execute("select pg_backend_pid()").rows[0][0])
+        let again = try await #require(store.execute("select pg_backend_pid()").rows[0][0])
         #expect(again != pid)
         let query = try await whileBlocked(other, lock: "lock table \(Self.table)") {
             try await repository.query([1, 1]).count
@@ -113,7 +113,7 @@ import Testing
             try other.execute("select pg_terminate_backend($1)", [.text(again)])
         }
         #expect(try query.get() == 2)
-        let third = try #require(try store.execute("select pg_backend_pid()").rows[0][0])
+        let third = try await #require(store.execute("select pg_backend_pid()").rows[0][0])
         let deletion = try await whileBlocked(other, lock: "lock table \(Self.table)") {
             try await repository.delete(["r100001"])
         } then: {
@@ -125,7 +125,7 @@ import Testing
 
     @Test(arguments: Server.both)
     func aLockWaitPastTheDeadlineIsATimeoutAndLeavesNothing(_ server: Server) async throws {
-        let store = try server.store { $0.timeout = .milliseconds(300) }
+        let store = try server.store { $0.timeout = .seconds(1) }
         let other = try server.store()
         defer {
             store.close()
@@ -158,9 +158,83 @@ import Testing
         #expect(await task.result.storeError?.code == .cancelled)
         // The server hears of it soon.
         let sql = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%faults%'"
-        while try !other.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        while try await !other.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
         locked.release()
         #expect(try await repository.query([1, 1]).isEmpty)
+    }
+
+    /// New records are copied in; the last one's id is held by another transaction.
+    @Test(arguments: Server.both)
+    func aCopyIsCancelledOrEndsAtItsDeadlineAndLeavesNothing(_ server: Server) async throws {
+        let store = try server.store()
+        let limited = try server.store { $0.timeout = .seconds(2) }
+        let other = try server.store()
+        defer {
+            store.close()
+            limited.close()
+            other.close()
+        }
+        let repository = try await AsyncVectorRepository(store, "faults", dimension: 2, overwrite: true)
+        let many = records(5000)
+        let held = "insert into \(Self.table) (id, embedding) values ('r\(100_000 + 4999)', '[0,0]')"
+        let locked = try Server.Locked(other, held)
+        let task = Task { try await repository.upsert(many) }
+        try await untilBlocked(other)
+        let copying = "select from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy%faults%'"
+        #expect(try await other.execute(copying).rows.count == 1)
+        task.cancel()
+        #expect(await task.result.storeError?.code == .cancelled)
+        let late = try await AsyncVectorRepository(limited, "faults", dimension: 2)
+        #expect(await Task { try await late.upsert(many) }.result.storeError?.code == .timeout)
+        while try await !other.execute(copying).rows.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        locked.release()
+        #expect(try await repository.count() == 0)
+        try await late.upsert(many)
+        #expect(try await repository.count() == 5000)
+    }
+
+    /// It takes the connection and says nothing.
+    @Test func aServerThatNeverAnswersIsATimeout() async throws {
+        let silent = try SilentServer()
+        defer { silent.close() }
+        var configuration = try PgVectorConfiguration("postgres://u:p@127.0.0.1:\(silent.port)/db")
+        configuration.timeout = .milliseconds(500)
+        let store = PgVectorStore(configuration)
+        var start = ContinuousClock.now
+        let error = await expect(.timeout) { _ = try await store.execute("select 1") }
+        #expect(error?.message.contains("did not answer") == true)
+        #expect(ContinuousClock.now - start < .seconds(5))
+        let patient = try PgVectorStore("postgres://u:p@127.0.0.1:\(silent.port)/db")
+        let task = Task { try await patient.execute("select 1") }
+        try await Task.sleep(for: .milliseconds(200))
+        start = .now
+        task.cancel()
+        #expect(await task.result.storeError?.code == .cancelled)
+        #expect(ContinuousClock.now - start < .seconds(5))
+        // With a time of its own for connecting.
+        let quick = try PgVectorStore("postgres://u:p@127.0.0.1:\(silent.port)/db?connect_timeout=1")
+        await expect(.timeout) { _ = try await quick.execute("select 1") }
+        #expect(ContinuousClock.now - start < .seconds(15))
+    }
+
+    /// One server of several that does not answer leaves time for the next one.
+    @Test func theNextOfSeveralServersIsTaken() async throws {
+        let silent = try SilentServer()
+        defer { silent.close() }
+        let address = try Server.pg18.address().replacingOccurrences(
+            of: "@127.0.0.1:", with: "@127.0.0.1:\(silent.port),127.0.0.1:")
+        for (settings, timeout) in [("?connect_timeout=1", 20), ("", 6)] {
+            var configuration = try PgVectorConfiguration(address + settings)
+            configuration.timeout = .seconds(timeout)
+            let store = PgVectorStore(configuration)
+            defer { store.close() }
+            let start = ContinuousClock.now
+            #expect(try await store.execute("select 1").rows == [["1"]])
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+        // A wrong password is no reason to go on.
+        let wrong = try Server.pg18.address().replacingOccurrences(of: "@127.0.0.1:", with: "x@127.0.0.1:1,127.0.0.1:")
+        await expect(.unauthorized) { _ = try await PgVectorStore(wrong).execute("select 1") }
     }
 
     @Test func aFullPoolIsATimeoutThatSaysSo() throws {
@@ -206,9 +280,14 @@ import Testing
         let repository = try await AsyncVectorRepository(primary, "faults", dimension: 2, overwrite: true)
         try await repository.upsert(records(3))
         let reader = try await AsyncVectorRepository(standby, "faults", dimension: 2, autoCreate: false)
+        // To open a collection that is there writes nothing.
         while try await !reader.collectionExists() { try await Task.sleep(for: .milliseconds(20)) }
         while try await reader.count() < 3 { try await Task.sleep(for: .milliseconds(20)) }
         #expect(try await reader.query([2, 1]).count == 3)
+        let opened = try await AsyncVectorRepository(standby, "faults", dimension: 2)
+        #expect(try await opened.count() == 3)
+        await expect(.collectionMismatch) { _ = try await AsyncVectorRepository(standby, "faults", dimension: 3) }
+        await expect(.unavailable) { _ = try await AsyncVectorRepository(standby, "not_there", dimension: 2) }
         let records = records(1)
         let error = await Task { try await reader.upsert(records) }.result.storeError
         #expect(error?.code == .unavailable)

@@ -75,8 +75,23 @@ import Testing
         #expect(before == [1, 1, 4999, 8, 4998, 2, 8])
         let table = "\(Server.schema).indexed"
         try store.execute("analyze \(table)")
-        let plan = try store.execute("explain select from \(table) where (payload -> 'n'::text) = '42'::jsonb")
-        #expect(plan.rows.contains { $0[0]?.contains("mini_orm_field") == true })
+        // The store's own conditions, with the values that it binds.
+        func plan(_ filter: VectorFilter, _ values: [PgValue]) throws -> String {
+            let condition = try repository.explain(filter).native
+            let rows = try store.execute("explain select from \(table) where \(condition)", values).rows
+            return rows.compactMap { $0[0] }.joined(separator: "\n")
+        }
+        #expect(try plan(["n": 42], ["n", "42", "{\"n\": 42}"]).contains("Index"))
+        #expect(try plan(.field("n").in([1, 2]), ["n", "{1,2}"]).contains("mini_orm_field"))
+        #expect(
+            try plan(.field("o.tag") == ["t1"], ["o", "tag", "[\"t1\"]", "{\"o\": {\"tag\": [\"t1\"]}}"])
+                .contains("mini_orm_payload"))
+        #expect(try plan(.field("n") > 42, ["n", "42"]).contains("Seq Scan"))
+        // A value of a field with an index may be of any length.
+        let bytes = (0..<20_000).map { _ in UInt8.random(in: 32...126) }
+        let long = PayloadValue.string(String(decoding: bytes, as: UTF8.self))
+        try repository.upsert([VectorRecord(id: "long", vector: [1], payload: ["n": long])])
+        #expect(try repository.count(matching: .field("n") == long) == 1)
         let gin = try store.execute(
             "explain select from \(table) where payload @> '{\"o\": {\"tag\": [\"t1\"]}}'::jsonb")
         #expect(gin.rows.contains { $0[0]?.contains("mini_orm_payload") == true })

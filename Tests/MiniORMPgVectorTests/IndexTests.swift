@@ -67,6 +67,151 @@ import Testing
         try repository.dropCollection()
     }
 
+    @Test(arguments: Server.both)
+    func parametersOutOfRangeChangeNothing(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let repository = try VectorRepository(store, "ranges", dimension: 2, metric: .l2, overwrite: true)
+        try repository.upsert(Self.records(50, dimension: 2))
+        let definition =
+            "select indexdef from pg_indexes where indexname like 'mini_orm_vector%' and tablename = 'ranges'"
+        try store.createIndex("ranges", .hnsw(m: 8, efSearch: 30))
+        let before = try store.execute(definition).rows
+        #expect(before.count == 1)
+        for index: PgVectorIndex in [
+            .hnsw(m: 1), .hnsw(m: 101), .hnsw(efConstruction: 3), .hnsw(efConstruction: 1001),
+            .hnsw(m: 50, efConstruction: 99), .hnsw(efSearch: 0), .hnsw(efSearch: 1001), .hnsw(efSearch: -1),
+            .ivfflat(lists: 0), .ivfflat(lists: 32_769), .ivfflat(lists: 2, probes: 0),
+            .ivfflat(lists: 2, probes: 32_769),
+        ] {
+            expect(.invalidArgument) { try store.createIndex("ranges", index) }
+        }
+        for effort in [0, -1, 1001, 5000, .max] {
+            expect(.invalidArgument) { try store.setSearchEffort("ranges", effort) }
+        }
+        #expect(try store.execute(definition).rows == before)
+        #expect(try repository.query([1, 1], topK: 7).count == 7)
+        try store.createIndex("ranges", .ivfflat(lists: 2))
+        for effort in [0, 32_769] { expect(.invalidArgument) { try store.setSearchEffort("ranges", effort) } }
+        try store.setSearchEffort("ranges", 32_768)
+        #expect(try repository.query([1, 1], topK: 7).count == 7)
+        try repository.dropCollection()
+    }
+
+    /// The indexes of a table beside its primary key, and whether each is complete.
+    private func indexes(_ table: String, _ store: PgVectorStore) throws -> [[String?]] {
+        try store.execute(
+            """
+            select c.relname, i.indisvalid from pg_index i join pg_class c on c.oid = i.indexrelid
+            where i.indrelid = $1::regclass and not i.indisprimary order by 1
+            """, [.text("\(Server.schema).\(table)")]
+        ).rows
+    }
+
+    /// A build that is cancelled leaves what was there, and nothing else.
+    @Test(arguments: Server.both)
+    func aBuildThatIsCancelledLeavesNothing(_ server: Server) async throws {
+        let (store, other) = (try server.store(), try server.store())
+        defer {
+            store.close()
+            other.close()
+        }
+        let repository = try await AsyncVectorRepository(store, "stopped", dimension: 2, metric: .l2, overwrite: true)
+        try await repository.upsert(Self.records(50, dimension: 2))
+        try await store.createIndex("stopped", .hnsw(m: 8))
+        let before = try indexes("stopped", other)
+        let lock = "lock table \(Server.schema).stopped in row exclusive mode"
+        let locked = try Server.Locked(other, lock)
+        let build = Task { try await store.createIndex("stopped", .hnsw(m: 9), concurrently: true) }
+        while try indexes("stopped", other).count < 2 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(try await repository.query([1, 1], topK: 7).count == 7)
+        build.cancel()
+        try await Task.sleep(for: .milliseconds(200))
+        locked.release()
+        #expect(await build.result.storeError?.code == .cancelled)
+        #expect(try indexes("stopped", other) == before)
+        try await repository.dropCollection()
+    }
+
+    /// Builders of one index take turns, and the last one's stays.
+    @Test(arguments: Server.both)
+    func buildersOfOneIndexTakeTurns(_ server: Server) async throws {
+        let store = try server.store()
+        defer { store.close() }
+        let repository = try await AsyncVectorRepository(store, "turns", dimension: 2, metric: .l2, overwrite: true)
+        try await repository.upsert(Self.records(2000, dimension: 2))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<4 {
+                group.addTask {
+                    try await store.createIndex("turns", .hnsw(m: 8 + number), concurrently: number % 2 == 0)
+                }
+            }
+            try await group.waitForAll()
+        }
+        let indexes = try indexes("turns", store)
+        #expect(indexes.count == 1)
+        #expect(indexes.first?.last == "t")
+        #expect(try await repository.query([1, 1], topK: 7).count == 7)
+        try await repository.dropCollection()
+    }
+
+    /// float16 ends at 65,504: such a query is answered exactly, and such a record refused by name.
+    @Test(arguments: Server.both)
+    func anIndexOfHalfPrecisionMeetsNumbersBeyondIt(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        for metric in VectorMetric.allCases {
+            let repository = try VectorRepository(store, "narrow", dimension: 2, metric: metric, overwrite: true)
+            try repository.upsert([
+                VectorRecord(id: "a", vector: [1, 2]), VectorRecord(id: "b", vector: [65_504, 1]),
+            ])
+            try store.createIndex("narrow", .hnsw(precision: .half))
+            #expect(try repository.query([1e6, 1], topK: 1).map(\.id) == ["b"])
+            #expect(try repository.queryBatch([[1e6, 1], [1, 2]], topK: 2).map(\.count) == [2, 2])
+            let wide = VectorRecord(id: "wide", vector: [1, -65_520])
+            let error = expect(.invalidVector) {
+                try repository.upsert([VectorRecord(id: "c", vector: [1, 1]), wide])
+            }
+            #expect(error?.recordID == "wide")
+            #expect(try repository.count() == 2)
+            let many = (0..<3000).map { VectorRecord(id: "\($0)", vector: [1, $0 == 2500 ? 1e9 : 1]) }
+            #expect(expect(.invalidVector) { try repository.upsert(many) }?.recordID == "2500")
+            try store.dropIndex("narrow")
+            try repository.upsert([wide])
+            expect(.invalidVector) { try store.createIndex("narrow", .hnsw(precision: .half)) }
+            #expect(try repository.query([1, -1], topK: 3).count == 3)
+        }
+        try store.dropCollection("narrow")
+    }
+
+    /// Each call of the store's own has an asynchronous form.
+    @Test(arguments: Server.both)
+    func asynchronousCodeBuildsIndexesToo(_ server: Server) async throws {
+        let store = try server.store { $0.maximumConnections = 2 }
+        defer { store.close() }
+        let repository = try await AsyncVectorRepository(store, "async", dimension: 2, metric: .l2, overwrite: true)
+        try await repository.upsert(Self.records(300, dimension: 2))
+        try await store.createIndex("async", .hnsw(m: 4))
+        try await store.setSearchEffort("async", 300)
+        try await store.createPayloadIndex("async")
+        try await store.createFieldIndex("async", "number", concurrently: true)
+        #expect(try indexes("async", store).count == 3)
+        #expect(try await repository.count(matching: ["number": 7]) == 1)
+        #expect(try await repository.count(matching: .field("number").in([7, 8, nil])) == 2)
+        #expect(try await repository.count(matching: .field("number") != 7) == 299)
+        #expect(try await repository.query([1, 1], topK: 300).count == 300)
+        try await store.dropIndex("async")
+        #expect(try indexes("async", store).count == 2)
+        await expect(.invalidArgument) { try await store.setSearchEffort("async", 10) }
+        let table = "\(Server.schema).async_mapped"
+        try await store.execute("create table \(table) (id text primary key, v vector(2) not null, p jsonb)")
+        try await store.mapTable("async_mapped", metric: .l2, id: "id", vector: "v", payload: "p")
+        #expect(try await AsyncVectorRepository(store, "async_mapped", dimension: 2, metric: .l2).count() == 0)
+        try await store.unmapTable("async_mapped")
+        try await store.execute("drop table \(table)")
+        try await repository.dropCollection()
+    }
+
     @Test func tooManyDimensionsAreAnErrorOfTheIndexAlone() throws {
         let store = try Server.pg18.store()
         defer { store.close() }

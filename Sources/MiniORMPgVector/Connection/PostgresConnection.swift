@@ -1,6 +1,5 @@
 #if PgVector
 internal import CLibPQ
-internal import Dispatch
 import MiniORM
 
 #if canImport(Darwin)
@@ -18,37 +17,45 @@ internal import Glibc
 /// could not be held over a wait without blocking others in silence.
 final class PostgresConnection: @unchecked Sendable {
     private let connection: OpaquePointer
-    /// Names of prepared statements by their SQL, byte for byte: it holds tables' names.
-    private var prepared: [UTF8Key: String] = [:]
-    private var preparedCount = 0
+    private let cancellations: Cancellations
+    private var statements = PreparedStatements()
     /// Settings of this session that differ from its start.
     private var settings: [String: String] = [:]
     /// Whether the connection must not be used again.
     private(set) var isBroken = false
 
-    private init(_ connection: OpaquePointer) { self.connection = connection }
+    private init(_ connection: OpaquePointer, _ cancellations: Cancellations) {
+        self.connection = connection
+        self.cancellations = cancellations
+    }
 
     deinit { PQfinish(connection) }
 
     // MARK: Opening
 
-    /// Opens a connection by libpq's keywords; later ones overrule earlier ones.
+    /// Opens a connection to a server, or to the first of several that takes it.
     static func open(
-        _ keywords: [(String, String)], limit: CallLimit
+        _ address: ConnectionString, cancellations: Cancellations, limit: CallLimit
     ) throws(VectorStoreError) -> PostgresConnection {
-        let strings = keywords.map { (strdup($0.0), strdup($0.1)) }
-        defer {
-            for (name, value) in strings {
-                free(name)
-                free(value)
+        let servers = address.isShuffled ? address.servers.shuffled() : address.servers
+        for (index, server) in servers.enumerated() {
+            // One that does not answer leaves time for the others.
+            let time = address.connectTimeout ?? limit.left / (servers.count - index)
+            do { return try open(server, cancellations, limit: limit.within(time)) } catch {
+                let isElsewhere = error.code == .unavailable || error.code == .timeout
+                guard isElsewhere, index + 1 < servers.count, limit.left > .zero else { throw error }
             }
         }
-        let names = strings.map { UnsafePointer<CChar>($0.0) } + [nil]
-        let values = strings.map { UnsafePointer<CChar>($0.1) } + [nil]
-        guard let pointer = PQconnectStartParams(names, values, 1) else {
-            throw .pgvector(.backend, "libpq is out of memory")
-        }
-        let opened = PostgresConnection(pointer)
+        throw .pgvector(.invalidArgument, "the address names no server")
+    }
+
+    private static func open(
+        _ keywords: ConnectionString.Keywords, _ cancellations: Cancellations, limit: CallLimit
+    ) throws(VectorStoreError) -> PostgresConnection {
+        // The last argument: a database's name is a name, and not read as further keywords.
+        let started = ConnectionString.withKeywords(keywords) { PQconnectStartParams($0, $1, 0) }
+        guard let pointer = started else { throw .pgvector(.backend, "libpq is out of memory") }
+        let opened = PostgresConnection(pointer, cancellations)
         // libpq would print notices (`schema "..." already exists`) on standard error.
         PQsetNoticeReceiver(pointer, { _, _ in }, nil)
         // With this verbosity a refusal is told by its SQLSTATE, in every language.
@@ -58,7 +65,10 @@ final class PostgresConnection: @unchecked Sendable {
             guard PQstatus(pointer) != CONNECTION_BAD, state != PGRES_POLLING_FAILED else {
                 throw opened.refusal().asConnectionError
             }
-            try opened.wait(for: state == PGRES_POLLING_READING ? Int16(POLLIN) : Int16(POLLOUT), limit)
+            do { try opened.wait(for: state == PGRES_POLLING_READING ? Int16(POLLIN) : Int16(POLLOUT), limit) } catch {
+                guard error.code == .timeout else { throw error }
+                throw .pgvector(.timeout, "PostgreSQL did not answer in time; are host and port right?")
+            }
             state = PQconnectPoll(pointer)
         }
         PQsetErrorVerbosity(pointer, PQERRORS_DEFAULT)
@@ -95,28 +105,43 @@ final class PostgresConnection: @unchecked Sendable {
         if PQstatus(connection) != CONNECTION_OK || PQtransactionStatus(connection) != PQTRANS_IDLE { isBroken = true }
     }
 
-    /// Sets a parameter of the session, unless it has that value already.
+    /// Has the connection closed when it is given back.
+    func giveUp() { isBroken = true }
+
+    /// Sees, without a round trip, whether the server has gone while nothing was asked of it.
+    func noticeLoss() {
+        var descriptor = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+        guard !isBroken, poll(&descriptor, 1, 0) > 0 else { return }
+        if PQconsumeInput(connection) != 1 || PQstatus(connection) != CONNECTION_OK { isBroken = true }
+    }
+
+    /// Sets a parameter: for the session, unless it has that value already, or for the transaction that is open.
     func set(_ name: String, to value: String, limit: CallLimit) throws(VectorStoreError) {
-        guard settings[name] != value else { return }
+        let isLocal = isInTransaction
+        guard isLocal || settings[name] != value else { return }
         var parameters = PostgresParameters()
         parameters.text(name)
         parameters.text(value)
-        _ = try run("select set_config($1, $2, false)", parameters, limit: limit)
-        // One set in a transaction that is rolled back is undone.
-        if !isInTransaction { settings[name] = value }
+        _ = try run("select set_config($1, $2, \(isLocal))", parameters, limit: limit)
+        if !isLocal { settings[name] = value }
     }
 
     // MARK: Statements
 
     /// Runs a statement, prepared at its first use unless told not to.
+    ///
+    /// A prepared one that no longer fits what it was prepared for is prepared again; not in a transaction, which its
+    /// failure ends.
     @discardableResult
     func run(
         _ sql: String, _ parameters: PostgresParameters = PostgresParameters(), prepare: Bool = true,
         textResults: Bool = false, limit: CallLimit
     ) throws(VectorStoreError) -> PostgresResult {
-        let name = prepare ? try statement(sql, limit: limit) : nil
-        try send(sql, name, parameters, textResults: textResults)
-        return try finish(limit)
+        try again { () throws(VectorStoreError) in
+            let name = prepare ? try statement(sql, limit: limit) : nil
+            try send(sql, name, parameters, textResults: textResults)
+            return try finish(limit, of: sql)
+        }
     }
 
     /// Runs one statement for each set of parameters, without awaiting an answer before the next is sent: a set is made
@@ -124,12 +149,18 @@ final class PostgresConnection: @unchecked Sendable {
     ///
     /// Without a transaction around it, they are one transaction.
     func runPipelined(
-        _ sql: String, limit: CallLimit, next: () -> PostgresParameters?
+        _ sql: String, limit: CallLimit, sets: () -> AnyIterator<PostgresParameters>
+    ) throws(VectorStoreError) -> [PostgresResult] {
+        try again { () throws(VectorStoreError) in try runPipelined(sql, limit, sets()) }
+    }
+
+    private func runPipelined(
+        _ sql: String, _ limit: CallLimit, _ sets: AnyIterator<PostgresParameters>
     ) throws(VectorStoreError) -> [PostgresResult] {
         let name = try statement(sql, limit: limit)
         guard PQenterPipelineMode(connection) == 1 else { throw lost() }
         var unsent = 0
-        while let parameters = next() {
+        while let parameters = sets.next() {
             try send(sql, name, parameters, textResults: false)
             unsent += parameters.bytes.count
             // Small ones travel together.
@@ -148,8 +179,24 @@ final class PostgresConnection: @unchecked Sendable {
             if let error = result.error { failure = failure ?? error } else { results.append(result) }
         }
         guard PQexitPipelineMode(connection) == 1 else { throw lost() }
-        if let failure { throw failure.asStoreError }
+        if let failure { throw statements.error(failure, of: sql) }
         return results
+    }
+
+    /// Runs statements a second time, where the first failed because a prepared one no longer fits.
+    private func again<Value>(_ body: () throws(VectorStoreError) -> Value) throws(VectorStoreError) -> Value {
+        do { return try body() } catch {
+            guard let stale = error.cause as? StaleStatement else { throw error }
+            guard !isBroken, !isInTransaction else {
+                throw .pgvector(
+                    .unavailable, "the collection's table was changed meanwhile; run the transaction again",
+                    cause: stale.reported)
+            }
+        }
+        do { return try body() } catch {
+            guard let stale = error.cause as? StaleStatement else { throw error }
+            throw stale.reported.asStoreError
+        }
     }
 
     /// Runs statements without parameters, one after the other, in one round trip; the last one's result.
@@ -201,16 +248,18 @@ final class PostgresConnection: @unchecked Sendable {
     }
 
     /// The name of the prepared statement.
-    private func statement(_ sql: String, limit: CallLimit) throws(VectorStoreError) -> String? {
-        let key = UTF8Key(sql)
-        if let name = prepared[key] { return name }
-        // A bound on what the server keeps for us; further statements run unprepared.
-        guard prepared.count < 256 else { return nil }
-        preparedCount += 1
-        let name = "mini_orm_\(preparedCount)"
+    private func statement(_ sql: String, limit: CallLimit) throws(VectorStoreError) -> String {
+        if let name = statements.name(of: sql) { return name }
+        // Not in a transaction, which would fail with it where the server has forgotten a statement by itself.
+        for name in isInTransaction ? [] : statements.takeUnused() {
+            do { try script("deallocate \(name)", limit: limit) } catch {
+                guard error.postgres?.sqlState == PreparedStatements.unknown else { throw error }
+            }
+        }
+        let name = statements.newName()
         guard PQsendPrepare(connection, name, sql, 0, nil) == 1 else { throw lost() }
         try finish(limit)
-        prepared[key] = name
+        statements.add(name, of: sql)
         return name
     }
 
@@ -236,18 +285,27 @@ final class PostgresConnection: @unchecked Sendable {
     }
 
     /// Reads every result of what was sent; the last one, or the first error.
+    ///
+    /// - Parameter prepared: The statement, where it was a prepared one.
     @discardableResult
-    private func finish(_ limit: CallLimit) throws(VectorStoreError) -> PostgresResult {
+    private func finish(
+        _ limit: CallLimit, of prepared: String? = nil
+    ) throws(VectorStoreError) -> PostgresResult {
         var last: PostgresResult?
         var failure: PostgresError?
         while let pointer = try nextResult(limit, afterEnd: false) {
             let result = PostgresResult(pointer)
+            guard !result.isCopy else {
+                // libpq would say the same again for as long as nobody copies.
+                stopStatement()
+                throw .pgvector(.invalidArgument, "a statement of your own cannot copy from or to this process")
+            }
             if let error = result.error { failure = failure ?? error } else { last = result }
         }
         if PQstatus(connection) == CONNECTION_BAD { isBroken = true }
         if let failure {
             if isBroken, failure.sqlState == nil { throw lost() }
-            throw failure.asStoreError
+            throw prepared.map { statements.error(failure, of: $0) } ?? failure.asStoreError
         }
         guard let last else { throw lost() }
         return last
@@ -316,21 +374,20 @@ final class PostgresConnection: @unchecked Sendable {
         return PostgresError(sqlState: nil, message: message, isConnectionLost: true).asStoreError
     }
 
-    private static let cancellations = DispatchQueue(label: "mini-orm.pgvector.cancel")
-
     /// Asks the server to stop what it does, and gives the connection up: a late request could otherwise stop what is
-    /// sent next. The request goes over a connection of its own, whose wait has no limit, so another thread sends it.
+    /// sent next.
     private func stopStatement() {
         guard !isBroken else { return }
         isBroken = true
         guard let request = PQgetCancel(connection) else { return }
         let address = UInt(bitPattern: request)
-        Self.cancellations.async {
+        let isAccepted = cancellations.submit {
             guard let request = OpaquePointer(bitPattern: address) else { return }
             var message = [CChar](repeating: 0, count: 256)
             PQcancel(request, &message, Int32(message.count))
             PQfreeCancel(request)
         }
+        if !isAccepted { PQfreeCancel(request) }
     }
 }
 

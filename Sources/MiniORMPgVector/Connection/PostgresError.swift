@@ -30,8 +30,10 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// Whether what is remembered of a table may be out of date.
     var suggestsChangedTable: Bool {
         guard let sqlState else { return false }
-        // Undefined table, column, type, schema; another type; another dimension; a plan whose result changed.
-        return ["42P01", "42703", "42704", "42883", "3F000", "42804", "22000", "0A000", "23502"].contains(sqlState)
+        // Undefined table, column, type, schema; another type; another dimension; a plan whose result changed; a prepared
+        // statement that the server has forgotten.
+        return ["42P01", "42703", "42704", "42883", "3F000", "42804", "22000", "0A000", "23502", "26000"]
+            .contains(sqlState)
     }
 
     private static func refusesForNow(_ state: String) -> Bool {

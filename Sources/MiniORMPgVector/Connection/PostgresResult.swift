@@ -21,6 +21,8 @@ final class PostgresResult {
     var command: String { String(cString: PQcmdStatus(result)) }
 
     var isCopyIn: Bool { PQresultStatus(result) == PGRES_COPY_IN }
+    /// Whether the statement waits for someone to copy.
+    var isCopy: Bool { [PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH].contains(PQresultStatus(result)) }
     var isPipelineEnd: Bool { PQresultStatus(result) == PGRES_PIPELINE_SYNC }
     /// Whether the statement was passed over, as one before it in its pipeline failed.
     var isAborted: Bool { PQresultStatus(result) == PGRES_PIPELINE_ABORTED }

@@ -23,17 +23,21 @@ final class Session: Sendable {
     private let hasCatalog = Mutex(false)
     private let knownExtension = Mutex<Extension?>(nil)
     private let tables = Mutex<[UTF8Key: CollectionTable]>([:])
-    /// Keeps the calls of a transaction apart, and says whether it is over.
+    /// Keeps the calls of a transaction apart.
+    private let turn = Turn()
+    /// Whether the transaction is over.
     private let isOver = Mutex(false)
 
     /// On a pool.
     init(_ configuration: PgVectorConfiguration) {
         self.configuration = configuration
         catalog = Catalog(schema: configuration.catalogSchema)
-        let keywords = configuration.address.keywords
+        let address = configuration.address
+        let cancellations = Cancellations()
         place = .pool(
             ConnectionPool(maximum: configuration.maximumConnections) { limit throws(VectorStoreError) in
-                let connection = try PostgresConnection.open(keywords, limit: limit)
+                let connection = try PostgresConnection.open(
+                    address, cancellations: cancellations, limit: limit)
                 // An index that finds too few goes on; rows come in the order of their distance.
                 try connection.script(
                     "set hnsw.iterative_scan = strict_order; set ivfflat.iterative_scan = relaxed_order", limit: limit)
@@ -48,14 +52,16 @@ final class Session: Sendable {
         place = .transaction(connection)
     }
 
+    /// The limit of a call that begins now.
+    var limit: CallLimit { CallLimit(configuration.timeout) }
+
     /// Begins a transaction on a connection of the pool: a session of its own.
-    func begin() throws(VectorStoreError) -> Session {
+    func begin(_ limit: CallLimit) throws(VectorStoreError) -> Session {
         guard case .pool(let pool) = place else {
             throw .pgvector(.invalidArgument, "a transaction is open already")
         }
         var isStale = true
         while true {
-            let limit = CallLimit(configuration.timeout)
             let connection = try pool.take(limit)
             do { try connection.script("begin", limit: limit) } catch {
                 pool.giveBack(connection)
@@ -68,16 +74,26 @@ final class Session: Sendable {
         }
     }
 
-    /// Ends the transaction that ``begin()`` of a pool's session began, and gives its connection back.
+    /// Ends the transaction that ``begin(_:)`` of a pool's session began, and gives its connection back; once.
+    ///
+    /// Nothing is committed for a task that was cancelled.
     func end(_ transaction: Session, commits: Bool) throws(VectorStoreError) {
         guard case .pool(let pool) = place, case .transaction(let connection) = transaction.place else { return }
+        // Later calls are refused, and one that is under way is waited for.
+        let isFirst = transaction.isOver.withLock { isOver in
+            defer { isOver = true }
+            return !isOver
+        }
+        guard isFirst else { return }
         defer { pool.giveBack(connection) }
-        // Waits for a call that is under way; later ones are refused.
-        transaction.isOver.withLock { $0 = true }
+        transaction.turn.take()
+        defer { transaction.turn.giveBack() }
         for name in transaction.tables.withLock({ Array($0.keys) }) { forget(name.string) }
-        let limit = CallLimit(configuration.timeout)
-        if commits { return try Self.commit(connection, limit) }
-        if !connection.isBroken { try connection.script("rollback", limit: limit) }
+        if commits, !BlockingCall.isCancelled { return try Self.commit(connection, CallLimit(configuration.timeout)) }
+        if !connection.isBroken {
+            try connection.script("rollback", limit: CallLimit(configuration.timeout, isCancellable: false))
+        }
+        if commits { throw .pgvector(.cancelled, "the task was cancelled before the commit; nothing of it is written") }
     }
 
     func close() { if case .pool(let pool) = place { pool.close() } }
@@ -92,13 +108,13 @@ final class Session: Sendable {
         collection: String? = nil, repeats: Bool = true, limit given: CallLimit? = nil,
         _ body: (PostgresConnection, CallLimit) throws(VectorStoreError) -> Value
     ) throws(VectorStoreError) -> Value {
-        let limit = given ?? CallLimit(configuration.timeout)
+        let limit = given ?? limit
         guard case .pool(let pool) = place else {
             guard case .transaction(let connection) = place else { throw .pgvector(.backend, "no connection") }
-            return try isOver.withLock { isOver throws(VectorStoreError) in
-                if isOver { throw .pgvector(.invalidArgument, "the transaction is over") }
-                return try body(connection, limit)
-            }
+            try turn.take(limit)
+            defer { turn.giveBack() }
+            if isOver.withLock({ $0 }) { throw .pgvector(.invalidArgument, "the transaction is over") }
+            return try body(connection, limit)
         }
         var attempt = 1
         var hasLookedAgain = false
@@ -146,7 +162,8 @@ final class Session: Sendable {
         do { value = try body() } catch {
             // A broken connection ends its transaction by itself.
             if connection.isBroken { throw error.saying("nothing of it is written") }
-            _ = try? connection.script("rollback", limit: CallLimit(.seconds(5)))
+            // A rollback that fails leaves the connection in its transaction, and the pool closes it.
+            _ = try? connection.script("rollback", limit: CallLimit(.seconds(5), isCancellable: false))
             throw error
         }
         try Self.commit(connection, limit)
@@ -154,6 +171,11 @@ final class Session: Sendable {
     }
 
     static func commit(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) {
+        connection.noticeLoss()
+        if connection.isBroken {
+            throw .pgvector(
+                .unavailable, "the connection was lost before the transaction was committed; nothing of it is written")
+        }
         let result: PostgresResult
         do { result = try connection.script("commit", limit: limit) } catch {
             guard connection.isBroken else { throw error }
@@ -177,9 +199,9 @@ final class Session: Sendable {
 
     /// pgvector, if it is installed in the database.
     func findExtension(
-        _ connection: PostgresConnection, _ limit: CallLimit
+        fresh: Bool = false, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) -> Extension? {
-        if let known = knownExtension.withLock({ $0 }) { return known }
+        if !fresh, let known = knownExtension.withLock({ $0 }) { return known }
         let rows = try connection.run(
             """
             select n.nspname::text, t.oid from pg_catalog.pg_extension e
@@ -189,8 +211,15 @@ final class Session: Sendable {
             """, limit: limit)
         guard let schema = rows.text(0, 0), let type = rows.integer(0, 1) else { return nil }
         let found = Extension(schema: schema.quotedName, vectorType: UInt32(truncatingIfNeeded: type))
-        knownExtension.withLock { $0 = found }
+        if isTrue(on: connection) { knownExtension.withLock { $0 = found } }
         return found
+    }
+
+    /// Whether what the connection sees is there for all calls of this session: not in a transaction of one call, which
+    /// may be rolled back.
+    private func isTrue(on connection: PostgresConnection) -> Bool {
+        if case .transaction = place { return true }
+        return !connection.isInTransaction
     }
 
     /// pgvector; throws where it is not installed.
@@ -204,7 +233,7 @@ final class Session: Sendable {
     func catalogExists(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) -> Bool {
         if hasCatalog.withLock({ $0 }) { return true }
         let exists = try catalog.exists(connection, limit)
-        if exists, !connection.isInTransaction { hasCatalog.withLock { $0 = true } }
+        if exists, isTrue(on: connection) { hasCatalog.withLock { $0 = true } }
         return exists
     }
 
@@ -213,9 +242,10 @@ final class Session: Sendable {
         _ name: String, fresh: Bool = false, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) -> CollectionTable? {
         if !fresh, let known = tables.withLock({ $0[UTF8Key(name)] }) { return known }
+        let table = try TableName(name, defaultSchema: configuration.schema)
         guard try catalogExists(connection, limit) else { return nil }
         let found: CollectionTable?
-        do { found = try catalog.find(name, connection, limit) } catch {
+        do { found = try catalog.find(name, table, connection, limit) } catch {
             hasCatalog.withLock { $0 = false }
             throw error
         }

@@ -11,14 +11,19 @@ struct FilterSQL {
     let payload: String
     /// Whether containment is asked as well, which a GIN index on the payload answers.
     var usesContainment = false
+    /// The paths whose values' hashes are asked for as well, which an index on them answers.
+    var indexes: Set<String> = []
     /// How many `not` there are around the part that is translated.
     private var negations = 0
     /// What is bound; the condition's parameters come after those that are here already.
     var parameters: PostgresParameters
 
-    init(payload: String, usesContainment: Bool = false, parameters: PostgresParameters) {
+    init(
+        payload: String, usesContainment: Bool = false, indexes: Set<String> = [], parameters: PostgresParameters
+    ) {
         self.payload = payload
         self.usesContainment = usesContainment
+        self.indexes = indexes
         self.parameters = parameters
     }
 
@@ -75,11 +80,19 @@ struct FilterSQL {
         return "(\(value))"
     }
 
+    /// The hash of a value, the same for equal ones: an index on it takes values of any length, which one on the values
+    /// themselves does not.
+    static func hash(_ value: String) -> String { "pg_catalog.jsonb_hash_extended(\(value), 0)" }
+
     private mutating func equality(_ path: FieldPath, _ operand: PayloadValue) throws(VectorStoreError) -> String {
         try check(operand)
         if operand.isNull { return "coalesce(\(value(path)) = 'null'::jsonb, true)" }
         // jsonb's equality is deep, by numeric value and by bytes.
-        let equal = truth("\(value(path)) = $\(parameters.json(operand))::jsonb")
+        let field = value(path)
+        let wanted = "$\(parameters.json(operand))::jsonb"
+        let isIndexed = indexes.contains(IndexName.key(of: path))
+        let equal = truth(
+            (isIndexed ? "\(Self.hash(field)) = \(Self.hash(wanted)) and " : "") + "\(field) = \(wanted)")
         guard usesContainment else { return equal }
         var whole = operand
         for part in path.parts.reversed() { whole = .object([part: whole]) }
@@ -111,7 +124,13 @@ struct FilterSQL {
         for operand in operands { try check(operand) }
         let field = value(path)
         let values = operands.filter { !$0.isNull }
-        let isOne = truth("\(field) = any($\(parameters.jsons(values))::jsonb[])")
+        let wanted = "$\(parameters.jsons(values))::jsonb[]"
+        var isOne = "\(field) = any(\(wanted))"
+        if indexes.contains(IndexName.key(of: path)) {
+            let hashes = "select \(Self.hash("items.item")) from unnest(\(wanted)) as items(item)"
+            isOne = "\(Self.hash(field)) = any(array(\(hashes))) and \(isOne)"
+        }
+        isOne = truth(isOne)
         guard values.count < operands.count else { return isOne }
         return "(\(isOne) or coalesce(\(field) = 'null'::jsonb, true))"
     }
@@ -124,7 +143,7 @@ struct FilterSQL {
             switch operand {
             // Containment of arrays and objects is wider than equality; of all else it is the same.
             case .array, .object:
-                "exists (select from jsonb_array_elements(\(field)) as element where element = \(element))"
+                "exists (select from jsonb_array_elements(\(field)) as items(item) where items.item = \(element))"
             default: "\(field) @> \(element)"
             }
         return truth("case when jsonb_typeof(\(field)) = 'array' then \(isHeld) end")

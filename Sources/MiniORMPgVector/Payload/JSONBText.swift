@@ -45,6 +45,20 @@ enum JSONBText {
         bytes.append(UInt8(ascii: "}"))
     }
 
+    /// About how many bytes a payload is written in.
+    static func size(of payload: [String: PayloadValue]?) -> Int {
+        (payload ?? [:]).reduce(2) { $0 + $1.key.utf8.count + 4 + size(of: $1.value) }
+    }
+
+    private static func size(of value: PayloadValue) -> Int {
+        switch value {
+        case .string(let text): text.utf8.count + 2
+        case .array(let values): values.reduce(2) { $0 + size(of: $1) + 1 }
+        case .object(let members): size(of: members)
+        default: 8
+        }
+    }
+
     private static func write(string: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         let isWritten = string.utf8.withContiguousStorageIfAvailable { text in

@@ -22,14 +22,20 @@ struct Catalog: Sendable {
         return try connection.run("select to_regclass($1) is not null", parameters, limit: limit).bool(0, 0)
     }
 
+    /// Creates it where it is missing; a role that may not create may still use one that is there.
     func create(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) {
+        if try exists(connection, limit) { return }
+        var parameters = PostgresParameters()
+        parameters.text(schema)
+        let hasSchema = try connection.run(
+            "select exists (select from pg_catalog.pg_namespace where nspname = $1)", parameters, limit: limit
+        ).bool(0, 0)
+        if !hasSchema { try connection.script("create schema if not exists \(schema.quotedName)", limit: limit) }
         try connection.script(
             """
-            create schema if not exists \(schema.quotedName);
             create table if not exists \(table) (
-                name text collate "C" primary key,
-                table_schema text not null,
-                table_name text not null,
+                table_schema text collate "C" not null,
+                table_name text collate "C" not null,
                 dimension integer not null,
                 metric text not null,
                 id_column text not null,
@@ -39,15 +45,18 @@ struct Catalog: Sendable {
                 approximation text,
                 is_half boolean not null default false,
                 search_effort integer,
-                unique (table_schema, table_name)
+                primary key (table_schema, table_name)
             )
             """, limit: limit)
     }
 
-    /// The names of the collections whose tables are there.
-    func names(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) -> [String] {
-        let rows = try connection.run("select c.name from \(source) order by c.name", limit: limit)
-        return (0..<rows.count).compactMap { rows.text($0, 0) }
+    /// The collections whose tables are there.
+    func names(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) -> [TableName] {
+        let rows = try connection.run("select c.table_schema, c.table_name from \(source)", limit: limit)
+        return (0..<rows.count).compactMap { row in
+            guard let schema = rows.text(row, 0), let table = rows.text(row, 1) else { return nil }
+            return TableName(schema: schema, table: table)
+        }
     }
 
     private var source: String {
@@ -60,50 +69,55 @@ struct Catalog: Sendable {
     /// The mark of a table that this library made, so that one made later under the same name is not taken for it.
     static let mark = "mini-orm collection"
 
-    /// The collection of a name, or of a table.
+    /// The collection of a table, by a name of its own in the store.
     func find(
-        _ name: String, or tableName: TableName? = nil, _ connection: PostgresConnection, _ limit: CallLimit
+        _ collection: String, _ name: TableName, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) -> CollectionTable? {
         var parameters = PostgresParameters()
-        parameters.text(name)
-        parameters.literal(tableName?.schema)
-        parameters.literal(tableName?.table)
+        parameters.text(name.schema)
+        parameters.text(name.table)
         let rows = try connection.run(
             """
-            select c.name, c.table_schema, c.table_name, k.oid, c.dimension, c.metric, c.id_column, c.vector_column,
-                c.payload_column,
+            select k.oid, c.dimension, c.metric, c.id_column, c.vector_column, c.payload_column,
                 c.is_ours and coalesce(obj_description(k.oid, 'pg_class') = '\(Self.mark)', false),
                 c.approximation, c.is_half, c.search_effort,
                 exists (
                     select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
                     join pg_catalog.pg_am m on m.oid = x.relam
                     join pg_catalog.pg_attribute a on a.attrelid = k.oid and a.attnum = i.indkey[0]
-                    where i.indrelid = k.oid and i.indisvalid and m.amname = 'gin' and a.attname = c.payload_column)
-            from \(source) where c.name = $1 or (c.table_schema = $2::text and c.table_name = $3::text)
+                    where i.indrelid = k.oid and i.indisvalid and m.amname = 'gin' and a.attname = c.payload_column),
+                (select string_agg(x.relname, ' ') from pg_catalog.pg_index i
+                    join pg_catalog.pg_class x on x.oid = i.indexrelid
+                    where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.fieldPrefix)'))
+            from \(source) where c.table_schema = $1 and c.table_name = $2
             """, parameters, limit: limit)
         guard rows.count > 0 else { return nil }
-        guard let name = rows.text(0, 0), let schema = rows.text(0, 1), let table = rows.text(0, 2),
-            let oid = rows.integer(0, 3), let dimension = rows.integer(0, 4),
-            let metric = rows.text(0, 5).flatMap({ VectorMetric($0) }), let id = rows.text(0, 6),
-            let vector = rows.text(0, 7), let payload = rows.text(0, 8)
+        guard let oid = rows.integer(0, 0), let dimension = rows.integer(0, 1),
+            let metric = rows.text(0, 2).flatMap({ VectorMetric($0) }), let id = rows.text(0, 3),
+            let vector = rows.text(0, 4), let payload = rows.text(0, 5)
         else {
             throw .pgvector(
-                .corruptedStorage, "what \(table) says of the collection cannot be read", collection: name)
+                .corruptedStorage, "what \(table) says of the collection cannot be read", collection: collection)
         }
         return CollectionTable(
-            description: CollectionDescription(name: name, dimension: Int(dimension), metric: metric),
-            name: TableName(schema: schema, table: table), oid: oid, idColumn: id, vectorColumn: vector,
-            payloadColumn: payload, isOurs: rows.bool(0, 9),
-            approximation: rows.text(0, 10).flatMap(CollectionTable.Approximation.init(rawValue:)),
-            isHalf: rows.bool(0, 11), searchEffort: rows.integer(0, 12).map { Int($0) },
-            hasPayloadIndex: rows.bool(0, 13))
+            description: CollectionDescription(name: collection, dimension: Int(dimension), metric: metric),
+            name: name, oid: oid, idColumn: id, vectorColumn: vector, payloadColumn: payload, isOurs: rows.bool(0, 6),
+            approximation: rows.text(0, 7).flatMap(CollectionTable.Approximation.init(rawValue:)),
+            isHalf: rows.bool(0, 8), searchEffort: rows.integer(0, 9).map { Int($0) },
+            hasPayloadIndex: rows.bool(0, 10), fieldIndexes: Self.keys(of: rows.text(0, 11), oid))
+    }
+
+    /// The keys of the paths that indexes are on, by the names of these.
+    private static func keys(of names: String?, _ oid: Int64) -> Set<String> {
+        let prefix = "\(IndexName.fieldPrefix)\(oid)_"
+        let keys = names?.split(separator: " ").filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
+        return Set((keys ?? []).map { String($0) })
     }
 
     func insert(
         _ collection: CollectionTable, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) {
         var parameters = PostgresParameters()
-        parameters.text(collection.description.name)
         parameters.text(collection.name.schema)
         parameters.text(collection.name.table)
         parameters.literal(String(collection.description.dimension))
@@ -114,22 +128,39 @@ struct Catalog: Sendable {
         parameters.literal(collection.isOurs ? "true" : "false")
         try connection.run(
             """
-            insert into \(table) (name, table_schema, table_name, dimension, metric, id_column, vector_column,
+            insert into \(table) (table_schema, table_name, dimension, metric, id_column, vector_column,
                 payload_column, is_ours)
-            values ($1, $2, $3, $4::integer, $5, $6, $7, $8, $9::boolean)
+            values ($1, $2, $3::integer, $4, $5, $6, $7, $8::boolean)
             """, parameters, limit: limit)
     }
 
-    /// Forgets a collection, and whatever was remembered of a table that is gone.
+    /// Forgets a collection, or whatever was remembered of a table that is gone.
     func remove(
-        _ name: String, _ tableName: TableName, _ connection: PostgresConnection, _ limit: CallLimit
+        _ name: TableName, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) {
         var parameters = PostgresParameters()
-        parameters.text(name)
-        parameters.text(tableName.schema)
-        parameters.text(tableName.table)
+        parameters.text(name.schema)
+        parameters.text(name.table)
         try connection.run(
-            "delete from \(table) where name = $1 or (table_schema = $2 and table_name = $3)", parameters, limit: limit)
+            "delete from \(table) where table_schema = $1 and table_name = $2", parameters, limit: limit)
+    }
+
+    /// Remembers the approximate index of a collection; `nil` for none.
+    func setIndex(
+        _ method: CollectionTable.Approximation?, isHalf: Bool, effort: Int?, of name: TableName,
+        _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        var parameters = PostgresParameters()
+        parameters.text(name.schema)
+        parameters.text(name.table)
+        parameters.literal(method?.rawValue)
+        parameters.literal(isHalf ? "true" : "false")
+        parameters.literal(effort.map(String.init))
+        try connection.run(
+            """
+            update \(table) set approximation = $3::text, is_half = $4::boolean, search_effort = $5::integer
+            where table_schema = $1 and table_name = $2
+            """, parameters, limit: limit)
     }
 }
 #endif

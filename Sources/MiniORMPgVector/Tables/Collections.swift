@@ -20,12 +20,7 @@ extension PgOperations {
                 try session.catalog.lock(connection, limit)
                 let pgvector = try installed(connection, limit)
                 try session.catalog.create(connection, limit)
-                if let present = try session.catalog.find(wanted.name, or: name, connection, limit) {
-                    guard UTF8Key(present.description.name) == UTF8Key(wanted.name) else {
-                        throw .pgvector(
-                            .invalidCollectionName, "its table is that of \(present.description.name.quoted)",
-                            collection: wanted.name)
-                    }
+                if let present = try session.catalog.find(wanted.name, name, connection, limit) {
                     switch request.mode {
                     case .ensure: return try check(present, is: wanted)
                     case .create:
@@ -34,7 +29,7 @@ extension PgOperations {
                     case .overwrite: try drop(present, connection, limit)
                     }
                 }
-                try session.catalog.remove(wanted.name, name, connection, limit)
+                try session.catalog.remove(name, connection, limit)
                 try create(wanted, name, pgvector, connection, limit)
             }
             session.changed(wanted.name)
@@ -53,7 +48,7 @@ extension PgOperations {
 
     /// pgvector, which is installed first if need be.
     func installed(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) -> Session.Extension {
-        if let found = try session.findExtension(connection, limit) { return found }
+        if let found = try session.findExtension(fresh: true, connection, limit) { return found }
         guard session.configuration.createsExtension else { return try session.pgvector(connection, limit) }
         do { try connection.script("create extension if not exists vector", limit: limit) } catch {
             throw .pgvector(
@@ -98,7 +93,7 @@ extension PgOperations {
         let table = CollectionTable(
             description: wanted, name: name, oid: 0, idColumn: "id", vectorColumn: "embedding",
             payloadColumn: "payload", isOurs: true, approximation: nil, isHalf: false, searchEffort: nil,
-            hasPayloadIndex: false)
+            hasPayloadIndex: false, fieldIndexes: [])
         try session.catalog.insert(table, connection, limit)
     }
 
@@ -115,7 +110,7 @@ extension PgOperations {
                 collection: table.description.name)
         }
         try connection.script("drop table \(table.name.quoted)", limit: limit)
-        try session.catalog.remove(table.description.name, table.name, connection, limit)
+        try session.catalog.remove(table.name, connection, limit)
     }
 
     func dropCollection(_ name: String) throws(VectorStoreError) {
@@ -138,7 +133,9 @@ extension PgOperations {
     func listCollections() throws(VectorStoreError) -> [String] {
         try session.run { connection, limit throws(VectorStoreError) in
             guard try session.catalogExists(connection, limit) else { return [] }
-            return try session.catalog.names(connection, limit)
+            let names = try session.catalog.names(connection, limit)
+            return names.compactMap { $0.collection(defaultSchema: session.configuration.schema) }
+                .map(UTF8Key.init).sorted().map(\.string)
         }
     }
 }

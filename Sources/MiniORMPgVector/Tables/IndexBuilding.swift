@@ -1,27 +1,28 @@
 #if PgVector
-public import MiniORM
+import MiniORM
 internal import Synchronization
 
-extension PgVectorStore {
-    /// Builds an approximate index on a collection's vectors, in place of one that is there. Build it after a bulk load:
-    /// that is faster than keeping it up while rows come in.
-    ///
-    /// Queries then go through the index, and are asked again exactly where it finds too few. Vectors of more dimensions
-    /// than the index takes throw `VectorStoreError.Code.invalidArgument` here, and nowhere else.
-    ///
-    /// - Parameters:
-    ///   - collection: The collection's name.
-    ///   - index: Which index.
-    ///   - concurrently: Whether others may write meanwhile; it takes longer.
-    ///   - timeout: How long it may take.
-    ///   - progress: Called some four times a second with how far it is, on the calling thread.
-    public func createIndex(
-        _ collection: String, _ index: PgVectorIndex, concurrently: Bool = false, timeout: Duration = .seconds(86_400),
-        progress: (@Sendable (PgIndexProgress) -> Void)? = nil
-    ) throws(VectorStoreError) {
-        let session = operations.session
-        let table = try session.run { connection, limit throws(VectorStoreError) in
-            try session.table(collection, fresh: true, connection, limit)
+/// Building and dropping indexes.
+///
+/// An index is built under a name of its own and takes the place of the one before when it is complete, so that a build
+/// that fails changes nothing. Builders of one index take turns, by a lock of the server's that ends with the connection.
+struct IndexBuilding: Sendable {
+    let session: Session
+
+    /// How an index is built.
+    struct Way: Sendable {
+        var concurrently: Bool
+        var timeout: Duration
+        var progress: (@Sendable (PgIndexProgress) -> Void)?
+    }
+
+    func createVectorIndex(_ collection: String, _ index: PgVectorIndex, _ way: Way) throws(VectorStoreError) {
+        try index.check(collection)
+        let (table, pgvector) = try session.run { connection, limit throws(VectorStoreError) in
+            (
+                try session.table(collection, fresh: true, connection, limit),
+                try session.pgvector(connection, limit)
+            )
         }
         let dimension = table.description.dimension
         let most = index.precision == .full ? 2000 : 4000
@@ -31,115 +32,176 @@ extension PgVectorStore {
                 "the vectors have \(dimension) dimensions; an index of \(index.precision) precision takes \(most)",
                 collection: collection)
         }
-        let pgvector = try session.run { connection, limit throws(VectorStoreError) in
-            try session.pgvector(connection, limit)
-        }
         let isHalf = index.precision == .half
         let scores = ScoreSQL(schema: pgvector.schema, metric: table.description.metric)
         let column = isHalf ? "(\(table.vector)::\(pgvector.schema).halfvec(\(dimension)))" : table.vector
-        let (method, options) =
-            switch index.method {
-            case .hnsw(let m, let ef): ("hnsw", "m = \(m), ef_construction = \(ef)")
-            case .ivfflat(let lists): ("ivfflat", "lists = \(lists)")
-            }
+        let approximation: CollectionTable.Approximation
+        let options: String
+        switch index.method {
+        case .hnsw(let m, let ef): (approximation, options) = (.hnsw, "m = \(m), ef_construction = \(ef)")
+        case .ivfflat(let lists): (approximation, options) = (.ivfflat, "lists = \(lists)")
+        }
         let definition =
-            "using \(method) (\(column) \(scores.operatorClass(half: isHalf))) with (\(options))"
-        try dropIndex(collection)
-        try build(table, Self.vectorIndex(table), definition, concurrently, timeout, progress)
-        try remember(collection, method, isHalf: isHalf, index.effort)
+            "using \(approximation) (\(column) \(scores.operatorClass(half: isHalf))) with (\(options))"
+        do {
+            try build(table, .vector(of: table), definition, way) { connection, limit throws(VectorStoreError) in
+                try session.catalog.setIndex(
+                    approximation, isHalf: isHalf, effort: index.effort, of: table.name, connection, limit)
+            }
+        } catch {
+            guard error.postgres?.sqlState == HalfPrecision.outOfRange else { throw error }
+            throw .pgvector(
+                .invalidVector,
+                "the collection holds numbers beyond \(HalfPrecision.largest), which an index of half precision cannot",
+                collection: collection, cause: error.cause)
+        }
     }
 
-    /// Drops the approximate index of a collection; queries are exact again. Nothing happens where there is none.
-    public func dropIndex(_ collection: String) throws(VectorStoreError) {
-        let session = operations.session
-        let table = try session.run { connection, limit throws(VectorStoreError) in
+    func dropVectorIndex(_ collection: String) throws(VectorStoreError) {
+        try session.run(collection: collection, repeats: false) { connection, limit throws(VectorStoreError) in
             let table = try session.table(collection, fresh: true, connection, limit)
-            try connection.script(
-                "drop index if exists \(table.name.schema.quotedName).\(Self.vectorIndex(table).quotedName)",
-                limit: limit)
-            return table
+            let index = IndexName.vector(of: table)
+            try inTurn(index, connection, limit) { () throws(VectorStoreError) in
+                try session.atomically(connection, limit) { () throws(VectorStoreError) in
+                    let all = [index.quoted, index.new.quoted, index.old.quoted].joined(separator: ", ")
+                    try connection.script("drop index if exists \(all)", limit: limit)
+                    try session.catalog.setIndex(nil, isHalf: false, effort: nil, of: table.name, connection, limit)
+                }
+            }
+            session.changed(collection)
         }
-        if table.approximation != nil { try remember(collection, nil, isHalf: false, nil) }
     }
 
-    /// Sets how thoroughly a collection's index is searched: HNSW's `ef_search` (1 to 1,000), IVFFlat's `probes`.
-    public func setSearchEffort(_ collection: String, _ effort: Int) throws(VectorStoreError) {
-        let session = operations.session
+    func setSearchEffort(_ collection: String, _ effort: Int) throws(VectorStoreError) {
+        try session.run(collection: collection) { connection, limit throws(VectorStoreError) in
+            let table = try session.table(collection, fresh: true, connection, limit)
+            guard let approximation = table.approximation else {
+                throw .pgvector(.invalidArgument, "the collection has no approximate index", collection: collection)
+            }
+            try approximation.check(effort: effort, collection)
+            try session.catalog.setIndex(
+                approximation, isHalf: table.isHalf, effort: effort, of: table.name, connection, limit)
+            session.changed(collection)
+        }
+    }
+
+    func createPayloadIndex(_ collection: String, _ way: Way) throws(VectorStoreError) {
         let table = try session.run { connection, limit throws(VectorStoreError) in
             try session.table(collection, fresh: true, connection, limit)
         }
-        guard let approximation = table.approximation else {
-            throw .pgvector(.invalidArgument, "the collection has no approximate index", collection: collection)
-        }
-        try remember(collection, approximation.rawValue, isHalf: table.isHalf, effort)
+        try build(table, .payload(of: table), "using gin (\(table.payload))", way)
     }
 
-    /// Builds a GIN index on the payload, for filters that ask for equality, on whatever fields.
-    public func createPayloadIndex(
-        _ collection: String, concurrently: Bool = false, timeout: Duration = .seconds(86_400)
-    ) throws(VectorStoreError) {
-        let session = operations.session
-        let table = try session.run { connection, limit throws(VectorStoreError) in
-            try session.table(collection, fresh: true, connection, limit)
-        }
-        try build(
-            table, "mini_orm_payload_\(table.oid)", "using gin (\(table.payload))", concurrently, timeout, nil)
-        session.changed(collection)
-    }
-
-    /// Builds an index on one field of the payload, for filters with `==` and `in` on it.
-    public func createFieldIndex(
-        _ collection: String, _ path: FieldPath, concurrently: Bool = false, timeout: Duration = .seconds(86_400)
-    ) throws(VectorStoreError) {
-        let session = operations.session
+    func createFieldIndex(_ collection: String, _ path: FieldPath, _ way: Way) throws(VectorStoreError) {
         let table = try session.run { connection, limit throws(VectorStoreError) in
             try session.table(collection, fresh: true, connection, limit)
         }
         let field = path.parts.reduce(table.payload) { "\($0) -> \(JSONBText.stored($1).quotedLiteral)::text" }
-        // One index a path: the name is made of its bytes.
-        let hash = path.parts.joined(separator: "\u{0}").utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { hash, byte in
-            (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-        }
-        try build(
-            table, "mini_orm_field_\(table.oid)_\(String(hash, radix: 16))", "((\(field)))", concurrently, timeout, nil)
+        try build(table, .field(path, of: table), "(\(FilterSQL.hash(field)))", way)
     }
 
-    private static func vectorIndex(_ table: CollectionTable) -> String { "mini_orm_vector_\(table.oid)" }
-
     private func build(
-        _ table: CollectionTable, _ name: String, _ definition: String, _ concurrently: Bool, _ timeout: Duration,
-        _ progress: (@Sendable (PgIndexProgress) -> Void)?
+        _ table: CollectionTable, _ index: IndexName, _ definition: String, _ way: Way,
+        remember: (PostgresConnection, CallLimit) throws(VectorStoreError) -> Void = { _, _ throws(VectorStoreError) in
+        }
     ) throws(VectorStoreError) {
-        let session = operations.session
-        let index = "\(table.name.schema.quotedName).\(name.quotedName)"
-        let how = concurrently ? "concurrently " : ""
+        let collection = table.description.name
+        let limit = CallLimit(way.timeout, onWait: reporting(on: table, to: way.progress))
+        var hasBegun = false
+        do {
+            try session.run(repeats: false, limit: limit) { connection, limit throws(VectorStoreError) in
+                try inTurn(index, connection, limit) { () throws(VectorStoreError) in
+                    hasBegun = true
+                    // Of a build that was cut off.
+                    try dropRest(index, way, connection, limit)
+                    try connection.script(
+                        """
+                        create index \(way.concurrently ? "concurrently" : "") \(index.new.name.quotedName)
+                        on \(table.name.quoted) \(definition)
+                        """, limit: limit)
+                    // Renaming waits for nobody who reads or writes.
+                    try session.atomically(connection, limit) { () throws(VectorStoreError) in
+                        try connection.script(
+                            """
+                            alter index if exists \(index.quoted) rename to \(index.old.name.quotedName);
+                            alter index \(index.new.quoted) rename to \(index.name.quotedName)
+                            """, limit: limit)
+                        try remember(connection, limit)
+                    }
+                    session.changed(collection)
+                    try dropRest(index, way, connection, limit)
+                }
+            }
+        } catch {
+            let error = error.adding(collection: collection)
+            guard hasBegun else { throw error }
+            do {
+                let limit = CallLimit(.seconds(30), isCancellable: false)
+                try session.run(repeats: false, limit: limit) { connection, limit throws(VectorStoreError) in
+                    try inTurn(index, connection, limit) { () throws(VectorStoreError) in
+                        try dropRest(index, way, connection, limit)
+                    }
+                }
+            } catch _ {
+                throw error.saying("what it left of an index could not be dropped now; the next build does that")
+            }
+            throw error
+        }
+    }
+
+    /// Drops what is not the index itself. (Concurrently is not for tables in partitions, nor is such a build.)
+    private func dropRest(
+        _ index: IndexName, _ way: Way, _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        for rest in [index.new, index.old] {
+            try connection.script(
+                "drop index \(way.concurrently ? "concurrently" : "") if exists \(rest.quoted)", limit: limit)
+        }
+    }
+
+    /// Runs a body while nobody else builds or drops that index.
+    ///
+    /// A builder that waited within a statement would hold a snapshot, for whose end a concurrent build waits in turn.
+    private func inTurn(
+        _ index: IndexName, _ connection: PostgresConnection, _ limit: CallLimit,
+        _ body: () throws(VectorStoreError) -> Void
+    ) throws(VectorStoreError) {
+        var key = PostgresParameters()
+        key.text("mini-orm index \(index.name)")
+        while !(try connection.run(
+            "select pg_try_advisory_lock(hashtextextended($1, 0))", key, limit: limit
+        ).bool(0, 0)) {
+            for _ in 0..<5 { WaitingThread.sleep(try limit.nextWait()) }
+        }
+        defer {
+            if !connection.isBroken {
+                let unlock = "select pg_advisory_unlock(hashtextextended($1, 0))"
+                let soon = CallLimit(.seconds(5), isCancellable: false)
+                // One that keeps its lock is closed, which frees it.
+                let isFree = (try? connection.run(unlock, key, limit: soon))?.bool(0, 0) ?? false
+                if !isFree { connection.giveUp() }
+            }
+        }
+        try body()
+    }
+
+    /// What reports the progress of a build while it waits.
+    private func reporting(
+        on table: CollectionTable, to progress: (@Sendable (PgIndexProgress) -> Void)?
+    ) -> (@Sendable () -> Void)? {
+        guard let progress else { return nil }
         let last = Mutex(ContinuousClock.now)
-        let onWait: @Sendable () -> Void = {
-            guard let progress else { return }
+        return {
             let isTime = last.withLock { last in
                 guard ContinuousClock.now - last > .milliseconds(250) else { return false }
                 last = .now
                 return true
             }
-            if isTime, let now = Self.progress(of: table, session) { progress(now) }
-        }
-        do {
-            try session.run(repeats: false, limit: CallLimit(timeout, onWait: onWait)) {
-                connection, limit throws(VectorStoreError) in
-                try connection.script("drop index if exists \(index)", limit: limit)
-                try connection.script(
-                    "create index \(how)\(name.quotedName) on \(table.name.quoted) \(definition)", limit: limit)
-            }
-        } catch {
-            // A concurrent build that fails leaves an index that is kept up and never used.
-            _ = try? session.run(repeats: false) { connection, limit throws(VectorStoreError) in
-                try connection.script("drop index if exists \(index)", limit: limit)
-            }
-            throw error.adding(collection: table.description.name)
+            if isTime, let now = self.progress(of: table) { progress(now) }
         }
     }
 
-    private static func progress(of table: CollectionTable, _ session: Session) -> PgIndexProgress? {
+    private func progress(of table: CollectionTable) -> PgIndexProgress? {
         var parameters = PostgresParameters()
         parameters.integer(table.oid)
         let bound = parameters
@@ -154,26 +216,6 @@ extension PgVectorStore {
             func number(_ column: Int) -> Int { Int(rows.integer(0, column) ?? 0) }
             return PgIndexProgress(
                 phase: phase, blocksDone: number(1), blocksTotal: number(2), rowsDone: number(3), rowsTotal: number(4))
-        }
-    }
-
-    private func remember(
-        _ collection: String, _ method: String?, isHalf: Bool, _ effort: Int?
-    ) throws(VectorStoreError) {
-        let session = operations.session
-        var parameters = PostgresParameters()
-        parameters.text(collection)
-        parameters.literal(method)
-        parameters.literal(isHalf ? "true" : "false")
-        parameters.literal(effort.map(String.init))
-        let bound = parameters
-        try session.run { connection, limit throws(VectorStoreError) in
-            try connection.run(
-                """
-                update \(session.catalog.table)
-                set approximation = $2::text, is_half = $3::boolean, search_effort = $4::integer where name = $1
-                """, bound, limit: limit)
-            session.changed(collection)
         }
     }
 }

@@ -2,13 +2,14 @@
 import MiniORM
 
 /// A schema and a table, from a collection's name.
-struct TableName: Hashable, Sendable {
+struct TableName: Sendable {
     let schema: String
     let table: String
 
     /// `schema.table`, cut at the first dot, or `table` in the store's schema.
     ///
-    /// Throws `VectorStoreError.Code.invalidCollectionName` where PostgreSQL would cut or refuse a part.
+    /// Throws `VectorStoreError.Code.invalidCollectionName` where PostgreSQL would cut or refuse a part, and where the
+    /// table has a shorter name: two names never meet.
     init(_ name: String, defaultSchema: String) throws(VectorStoreError) {
         let parts = name.unicodeScalars.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         schema = parts.count == 2 ? String(parts[0]) : defaultSchema
@@ -20,6 +21,17 @@ struct TableName: Hashable, Sendable {
                     collection: name)
             }
         }
+        guard let own = collection(defaultSchema: defaultSchema), UTF8Key(own) == UTF8Key(name) else {
+            throw .pgvector(
+                .invalidCollectionName, "a collection in the store's own schema is named without it", collection: name)
+        }
+    }
+
+    /// The name of the collection in a store with a schema; `nil` where it has none there.
+    func collection(defaultSchema: String) -> String? {
+        let isDotted = table.unicodeScalars.contains(".")
+        if UTF8Key(schema) == UTF8Key(defaultSchema), !isDotted { return table }
+        return schema.unicodeScalars.contains(".") ? nil : "\(schema).\(table)"
     }
 
     init(schema: String, table: String) {

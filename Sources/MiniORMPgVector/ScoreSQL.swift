@@ -1,0 +1,133 @@
+#if PgVector
+import MiniORM
+
+/// The scores of the contract in SQL.
+struct ScoreSQL {
+    /// Where pgvector's types and operators are, quoted.
+    let schema: String
+    let metric: VectorMetric
+
+    /// pgvector's operator for the metric: smaller is nearer.
+    var distanceOperator: String { named(sign) }
+
+    private var sign: String {
+        switch metric {
+        case .cosine: "<=>"
+        case .dot: "<#>"
+        case .l2: "<->"
+        }
+    }
+
+    private func named(_ sign: String) -> String { "operator(\(schema).\(sign))" }
+
+    /// The operator class of an index for the metric.
+    func operatorClass(half: Bool) -> String {
+        let kind =
+            switch metric {
+            case .cosine: "cosine"
+            case .dot: "ip"
+            case .l2: "l2"
+            }
+        return "\(schema).\(half ? "halfvec" : "vector")_\(kind)_ops"
+    }
+
+    /// The score of a row as a float4: the same rounding as on our side, so that equal scores tie here as there.
+    ///
+    /// pgvector adds in float32, in which squares leave the range long before numbers do, and says nothing of it: the
+    /// cosine of `[1e20, 0]` and `[1, 0]` is 0. Its distance is taken where that cannot have happened; else the score is
+    /// computed in float8, element by element. To know costs no more than one more of pgvector's operators.
+    func score(_ column: String, _ query: String, _ range: QueryVector.Range) -> String {
+        let value =
+            switch range {
+            case .zero: "0::float8"
+            case .wide: exact(column, query)
+            case .usual: "coalesce(\(quick(column, query)), \(careful(column, query)))"
+            }
+        return "least(greatest(\(value), -3.4028234e38), 3.4028234e38)::float4"
+    }
+
+    /// The score of nearly every row; null where it might be wrong.
+    private func quick(_ column: String, _ query: String) -> String {
+        let distance = "(\(column) \(distanceOperator) \(query))"
+        return switch metric {
+        case .cosine:
+            // With a query's norm up to 1e3 such a product tells that the row's is at least 1e-17, whose square float32
+            // holds. A square that is too large makes a distance of 1, or none.
+            """
+            case when abs(\(column) \(named("<#>")) \(query)) >= 1e-14
+                then 1 - nullif(nullif(\(distance), 1), 'NaN') end
+            """
+        case .dot:
+            // What the products lost below float32's range is less than 1e-40.
+            "case when abs(\(distance)) >= 1e-20 and abs(\(distance)) < 'infinity' then -\(distance) end"
+        case .l2:
+            // So is what the squares lost.
+            "case when \(distance) >= 1e-15 then -nullif(\(distance), 'infinity') end"
+        }
+    }
+
+    /// The score of the other rows: mostly it is 0, or pgvector's is right after all.
+    private func careful(_ column: String, _ query: String) -> String {
+        let distance = "(\(column) \(distanceOperator) \(query))"
+        let norm = "\(schema).vector_norm(\(column))"
+        let plain = metric == .cosine ? "1 - \(distance)" : "-\(distance)"
+        let usual =
+            metric == .l2
+            ? "\(column) \(named("=")) \(query) then 0"
+            : "\(norm) = 0 then 0 when \(norm) >= 1e-15 and \(norm) <= 1e15 then \(plain)"
+        return "case when \(usual) else \(exact(column, query)) end"
+    }
+
+    /// Below half of the least float4 the score is 0: the cast would be an error.
+    private func exact(_ column: String, _ query: String) -> String {
+        let sum =
+            switch metric {
+            case .cosine: "sum(a * b) / nullif(sqrt(sum(a * a)) * sqrt(sum(b * b)), 0)"
+            case .dot: "sum(a * b)"
+            case .l2: "-sqrt(sum((a - b) * (a - b)))"
+            }
+        return """
+            (select case when abs(total) < 7.1e-46 then 0 else total end from (
+                select coalesce(\(sum), 0) as total
+                from unnest(\(column)::real[]::float8[], \(query)::real[]::float8[]) as u(a, b)) as sums)
+            """
+    }
+}
+
+/// A query's vector in the form that it is sent in.
+struct QueryVector {
+    /// How scores with it are computed.
+    enum Range {
+        /// Every score is 0.
+        case zero
+        /// By pgvector, where the row allows.
+        case usual
+        /// In float8.
+        case wide
+    }
+
+    let values: [Float]
+    let range: Range
+    /// Whether an index finds its way by distances in float32.
+    let isIndexable: Bool
+
+    /// - Parameter isHalf: Whether an index of half precision is to be asked, whose range is far smaller still.
+    init(_ vector: [Float], metric: VectorMetric, isHalf: Bool) {
+        let norm = vector.reduce(into: 0.0) { $0 += Double($1) * Double($1) }.squareRoot()
+        isIndexable = metric == .cosine ? norm > 0 : (metric == .l2 ? 0...1e15 : 1e-15...1e15).contains(norm)
+        if metric == .l2 {
+            (values, range) = (vector, .usual)
+        } else if norm == 0 {
+            (values, range) = (vector, .zero)
+        } else if metric == .dot {
+            (values, range) = (vector, (1e-15...1e15).contains(norm) ? .usual : .wide)
+        } else if !isHalf, (1e-3...1e3).contains(norm) {
+            (values, range) = (vector, .usual)
+        } else {
+            // A cosine is the same for every multiple; by a power of two, to the last bit.
+            let power = Double(sign: .plus, exponent: 6 - norm.exponent, significand: 1)
+            (values, range) = (vector.map { Float(Double($0) * power) }, .usual)
+        }
+    }
+}
+#endif

@@ -1,0 +1,47 @@
+#if PgVector
+import MiniORM
+
+/// The name of an index that this library builds: one of a kind for a table, which its number tells.
+struct IndexName: Sendable {
+    let schema: String
+    let name: String
+
+    private init(schema: String, name: String) {
+        self.schema = schema
+        self.name = name
+    }
+
+    /// The approximate index on the vectors.
+    static func vector(of table: CollectionTable) -> Self {
+        Self(schema: table.name.schema, name: "mini_orm_vector_\(table.oid)")
+    }
+
+    /// The index on whole payloads.
+    static func payload(of table: CollectionTable) -> Self {
+        Self(schema: table.name.schema, name: "mini_orm_payload_\(table.oid)")
+    }
+
+    /// The index on a field of the payloads.
+    static func field(_ path: FieldPath, of table: CollectionTable) -> Self {
+        Self(schema: table.name.schema, name: "\(fieldPrefix)\(table.oid)_\(key(of: path))")
+    }
+
+    static let fieldPrefix = "mini_orm_field_"
+
+    /// What the name of a field's index ends with: made of the path's bytes.
+    static func key(of path: FieldPath) -> String {
+        let hash = path.parts.joined(separator: "\u{0}").utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { hash, byte in
+            (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+        }
+        return String(hash, radix: 16)
+    }
+
+    /// While it is built.
+    var new: Self { Self(schema: schema, name: name + "_new") }
+    /// While it is dropped, after a new one took its place.
+    var old: Self { Self(schema: schema, name: name + "_old") }
+
+    /// For SQL.
+    var quoted: String { "\(schema.quotedName).\(name.quotedName)" }
+}
+#endif
