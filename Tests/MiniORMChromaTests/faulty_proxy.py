@@ -3,14 +3,14 @@
 faulty_proxy.py UPSTREAM_HOST:PORT [FAULT|OPTION=...]...    prints the port that it listens on
 
 Each fault is for one request, in turn: `429` and `503` answer so, `cut` closes the connection before the request is
-passed on, `lose` after it (the server did its work, the client does not hear of it), `half` in the middle of the answer,
-`delay` answers after a minute, `replace` creates another collection of the name in the path after the request did its
-work, and loses the answer.
+passed on, `lose` after it (the server did its work, the client does not hear of it), `half` in the middle of the
+answer, `delay` answers after a minute, `replace` creates another collection of the name in the path after the request
+did its work, and loses the answer.
 
-Options are for all requests. `demand=NAME: VALUE`: a request without this header is answered 401. `preflight=JSON`: what
-the server says of itself. `slow=SECONDS`: each answer to an upsert takes as long. `certificate=FILE` and `key=FILE`:
-TLS. `GET /log` answers what was asked so far, as JSON: of each request its method, path, number of the connection, body
-(cut) and its length, and how many upserts were under way.
+Options are for all requests. `demand=NAME: VALUE`: a request without this header is answered 401. `preflight=JSON`:
+what the server says of itself. `slow=SECONDS`: each answer to an upsert takes as long. `certificate=FILE` and
+`key=FILE`: TLS. `GET /log` answers what was asked so far, as JSON: of each request its method, path, number of the
+connection, body (cut) and its length, and how many upserts were under way.
 """
 import http.client
 import json

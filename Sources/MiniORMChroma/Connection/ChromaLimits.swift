@@ -40,8 +40,8 @@ public struct ChromaLimits: Sendable, Hashable {
     /// The limits of a server of one's own.
     public init() {}
 
-    /// Chroma Cloud's published quotas: 300 records a write and an answer, 8 conditions, 4,096 components, ids and names
-    /// of 128 bytes, 32 values a record with keys of 36 bytes and texts of 4,096, 10 requests at a time.
+    /// Chroma Cloud's published quotas: 300 records a write and an answer, 8 conditions, 4,096 components, ids and
+    /// names of 128 bytes, 32 values a record with keys of 36 bytes and texts of 4,096, 10 requests at a time.
     public static var cloud: Self {
         var limits = Self()
         limits.recordsPerWrite = 300

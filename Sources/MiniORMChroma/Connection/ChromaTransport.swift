@@ -13,8 +13,8 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// A request to the server. Every one of them is safe to repeat, but for the one that drops a collection by its name: see
-/// ``ChromaTransport/send(_:mayRepeat:)``.
+/// A request to the server. Every one of them is safe to repeat, but for the one that drops a collection by its name:
+/// see ``ChromaTransport/send(_:mayRepeat:)``.
 struct ChromaCall: Sendable {
     var method: HTTPMethod
     /// What follows the address: `/api/v2/...`.
@@ -88,8 +88,8 @@ final class ChromaTransport: Sendable {
 
     /// Sends a request until it is answered, the deadline passes, or repeating it would not help.
     ///
-    /// - Parameter mayRepeat: Asked before the request is sent again. If not, an earlier one did its work, and the answer
-    ///   is 404.
+    /// - Parameter mayRepeat: Asked before the request is sent again. If not, an earlier one did its work, and the
+    ///   answer is 404.
     func send(
         _ call: ChromaCall, mayRepeat: (() async throws(VectorStoreError) -> Bool)? = nil
     ) async throws(VectorStoreError) -> ChromaReply {

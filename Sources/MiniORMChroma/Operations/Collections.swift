@@ -101,8 +101,8 @@ extension ChromaVectorStore {
         if reply.status == 404, !reply.isRepeated { throw ChromaError.notFound(name) }
     }
 
-    /// Drops a collection. The server wants its name: before that is repeated, it is looked at whether it still means the
-    /// same collection, and not one that somebody created after the first request did its work.
+    /// Drops a collection. The server wants its name: before that is repeated, it is looked at whether it still means
+    /// the same collection, and not one that somebody created after the first request did its work.
     private func drop(_ present: ChromaCollection) async throws(VectorStoreError) -> ChromaReply {
         known.withLock { _ = $0.removeValue(forKey: UTF8Key(present.name)) }
         return try await transport.send(.delete(path(named: present.name))) { () async throws(VectorStoreError) in

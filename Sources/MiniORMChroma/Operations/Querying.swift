@@ -150,7 +150,8 @@ struct IndexSearch {
         }
         var found = vectors.map { _ in Found() }
         let keep = options.topK
-        // Where the server does not evaluate the whole filter, it is known only from the payloads which vectors to read.
+        // Where the server does not evaluate the whole filter, it is known only from the payloads which vectors to
+        // read.
         let needsPayloads = options.filter != nil && options.filter != clause?.filter
         try await store.forEachPage(
             opened, options.filter, needsPayloads ? [.metadatas] : [.metadatas, .embeddings]

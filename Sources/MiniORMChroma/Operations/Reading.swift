@@ -50,9 +50,9 @@ extension ChromaVectorStore {
 
     /// A page of the records that are there when the first page is read.
     ///
-    /// The cursor holds the ids that are left, each for its bytes and eight more: the server has no order to continue in
-    /// but that of insertion, whose places move when records are deleted, and those that are read are often deleted. So
-    /// what a scan takes is a page of records, and the ids of all that it reads.
+    /// The cursor holds the ids that are left, each for its bytes and eight more: the server has no order to continue
+    /// in but that of insertion, whose places move when records are deleted, and those that are read are often deleted.
+    /// So what a scan takes is a page of records, and the ids of all that it reads.
     public func scan(_ request: ScanRequest) async throws(VectorStoreError) -> ScanPage {
         var position: Position
         if let cursor = request.cursor {

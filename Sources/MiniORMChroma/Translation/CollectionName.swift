@@ -12,8 +12,8 @@ enum CollectionName {
         guard name.utf8.count <= limit, isValid(Array(name.utf8)) else {
             throw VectorStoreError(
                 .invalidCollectionName,
-                "Chroma takes 3 to \(limit) characters [A-Za-z0-9._-], the first and last a letter or digit, no \"..\" and "
-                    + "no IP address", store: "chroma", collection: name)
+                "Chroma takes 3 to \(limit) characters [A-Za-z0-9._-], the first and last a letter or digit, no \"..\" "
+                    + "and no IP address", store: "chroma", collection: name)
         }
     }
 

@@ -22,8 +22,8 @@ struct IDList: RandomAccessCollection, Sendable {
     /// More beginnings are not worth the time.
     private static let maximumRestarts = 10
 
-    /// Reads a list block by block, of which elements may vanish meanwhile, and to whose end others may be appended: every
-    /// element that stays is in the answer once.
+    /// Reads a list block by block, of which elements may vanish meanwhile, and to whose end others may be appended:
+    /// every element that stays is in the answer once.
     ///
     /// Each block begins with the last element of the one before. If that is not where it was, something before it has
     /// vanished, and the list is read from its beginning again, in blocks of twice the size if those can grow. Throws

@@ -1,6 +1,6 @@
 #if Chroma
-/// Which fields of a payload have keys of their own in the server's metadata, and which keys. Fixed when a collection is
-/// created, so that whoever reads it looks where others have written.
+/// Which fields of a payload have keys of their own in the server's metadata, and which keys. Fixed when a collection
+/// is created, so that whoever reads it looks where others have written.
 struct IndexedKeys: Sendable, Hashable {
     var fields: ChromaIndexedFields
     /// Fields with a longer key, in UTF-8, are not indexed.

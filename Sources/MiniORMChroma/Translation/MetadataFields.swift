@@ -3,10 +3,10 @@ internal import MiniORM
 
 /// How payloads lie in the server's metadata.
 ///
-/// The whole payload is the JSON text at the key `json`, from which it is read; where the server limits texts, its pieces
-/// are at `json`, `json1`, `json2`, ..., and the first one begins with their number. Next to it, for filters alone, is a
-/// key for each value that the server can filter by; see ``IndexedKeys``. Where not all of them fit, a mark at the key
-/// `partial` lets every filter find the record.
+/// The whole payload is the JSON text at the key `json`, from which it is read; where the server limits texts, its
+/// pieces are at `json`, `json1`, `json2`, ..., and the first one begins with their number. Next to it, for filters
+/// alone, is a key for each value that the server can filter by; see ``IndexedKeys``. Where not all of them fit, a mark
+/// at the key `partial` lets every filter find the record.
 ///
 /// An upsert merges metadata: a key of an earlier version of the record stays, if the new one has no such field. So
 /// what the server matches is more than what matches, never less, and every answer is finished on our side. (Keys
@@ -89,7 +89,8 @@ enum MetadataFields {
         json.append(UInt8(ascii: "}"))
     }
 
-    /// A text in pieces of at most so many bytes, the first of which says how many there are, unless it is the only one.
+    /// A text in pieces of at most so many bytes, the first of which says how many there are, unless it is the only
+    /// one.
     private static func pieces(_ text: [UInt8], _ limit: Int?) -> [String] {
         guard let limit, text.count > limit else { return [String(decoding: text, as: UTF8.self)] }
         var pieces: [String] = []
@@ -109,8 +110,8 @@ enum MetadataFields {
     /// As much as the number of pieces takes, at the most: "c", a number and a space.
     private static let numberLength = 21
 
-    /// The whole text, from its first piece and the others, by key. Where one is missing, it is a text that ``read(_:)``
-    /// refuses.
+    /// The whole text, from its first piece and the others, by key. Where one is missing, it is a text that
+    /// ``read(_:)`` refuses.
     static func text(_ first: String?, _ others: [String: String]) -> String? {
         guard let first, first.utf8.first == UInt8(ascii: "c"),
             let space = first.utf8.firstIndex(of: UInt8(ascii: " ")),
