@@ -30,13 +30,15 @@ public final class ChromaVectorStore: AsyncVectorStorePort {
     /// Throws `VectorStoreError.Code.invalidArgument` for a configuration that cannot work.
     public init(_ configuration: ChromaConfiguration) throws(VectorStoreError) {
         guard (1...65_535).contains(configuration.port), !configuration.host.isEmpty,
-            configuration.deadline > .zero, configuration.limits.recordsPerWrite >= 1,
-            configuration.limits.recordsPerRead >= 1, configuration.limits.recordsPerAnswer ?? 1 >= 1,
-            configuration.limits.writesInFlight >= 1
+            configuration.deadline > .zero, configuration.limits.areUsable
         else {
             throw VectorStoreError(
-                .invalidArgument, "a host, a port, a positive deadline and limits of at least 1 are needed",
+                .invalidArgument, "a host, a port, a positive deadline and limits that are not too low are needed",
                 store: "chroma")
+        }
+        guard configuration.credentials.canBeSent else {
+            throw VectorStoreError(
+                .invalidArgument, "the credentials hold a control character, which no HTTP header can", store: "chroma")
         }
         self.configuration = configuration
         transport = try ChromaTransport(configuration)
@@ -56,6 +58,7 @@ public final class ChromaVectorStore: AsyncVectorStorePort {
     public var capabilities: StoreCapabilities {
         var capabilities = StoreCapabilities()
         capabilities.pushedDownOperators = [.equal, .order, .isIn, .and, .or]
+        if !configuration.limits.ordersNumbers { capabilities.pushedDownOperators.remove(.order) }
         if configuration.indexedFields == .none { capabilities.pushedDownOperators = [] }
         if configuration.indexedFields == .scalarsAndElements { capabilities.pushedDownOperators.insert(.contains) }
         capabilities.isExact = configuration.isExact
@@ -72,8 +75,8 @@ public final class ChromaVectorStore: AsyncVectorStorePort {
 
     /// How the server evaluates a filter: what it is sent, and that the answers are finished on our side.
     public func explain(_ request: ExplainRequest) async throws(VectorStoreError) -> FilterPlan {
-        let (_, mark) = try await collection(request.collection)
-        guard let clause = WhereClause(request.filter, mark.indexed, conditions: configuration.limits.conditions)
+        let opened = try await open(request.collection)
+        guard let clause = WhereClause(request.filter, opened.mark.indexed, configuration.limits)
         else { return FilterPlan(pushedDown: nil, finished: request.filter, native: "") }
         return FilterPlan(
             pushedDown: clause.filter, finished: request.filter, native: String(decoding: clause.json, as: UTF8.self))

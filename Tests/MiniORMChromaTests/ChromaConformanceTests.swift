@@ -12,12 +12,14 @@ struct ChromaConformanceTests {
         var isExact = false
         var isBlocking = false
         var indexed = ChromaIndexedFields.scalars
+        var limits = ChromaLimits()
         var collectionPrefix: String
 
         private func store() throws -> ConformanceStore {
             let store = try ChromaServer.store {
                 $0.isExact = isExact
                 $0.indexedFields = indexed
+                $0.limits = limits
                 $0.credentials = .bearer("a-secret-token")
             }
             return isBlocking ? .blocking(BlockingVectorStore(store)) : .suspending(store)
@@ -38,6 +40,14 @@ struct ChromaConformanceTests {
     func conformsExactly(_ check: ConformanceCheck) async throws {
         try await check(
             Harness(isExact: true, indexed: .scalarsAndElements, collectionPrefix: "kit-exact"))
+    }
+
+    @Test("contract, within the quotas of Chroma Cloud", arguments: ConformanceCheck.all)
+    func conformsWithinQuotas(_ check: ConformanceCheck) async throws {
+        var limits = ChromaLimits.cloud
+        // The contract asks for longer ids than Chroma Cloud takes, which is the one clause that it cannot keep.
+        limits.bytesPerID = nil
+        try await check(Harness(limits: limits, collectionPrefix: "kit-cloud"))
     }
 
     @Test("contract, synchronous", arguments: ConformanceCheck.all)

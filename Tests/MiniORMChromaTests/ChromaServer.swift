@@ -23,11 +23,17 @@ enum ChromaServer {
         status: Int, text: String
     ) {
         let address = try url().replacingOccurrences(of: "chroma://", with: "http://")
-        let url = try #require(
-            URL(string: address + "/api/v2/tenants/default_tenant/databases/default_database" + path))
+        return try await send(
+            method, to: address + "/api/v2/tenants/default_tenant/databases/default_database" + path, body)
+    }
+
+    /// The same, to any address.
+    static func send(_ method: String, to address: String, _ body: String? = nil) async throws -> (
+        status: Int, text: String
+    ) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["curl", "-s", "-X", method, "-w", "\n%{http_code}", url.absoluteString]
+        process.arguments = ["curl", "-s", "-X", method, "-w", "\n%{http_code}", address]
         if let body { process.arguments? += ["-H", "content-type: application/json", "-d", body] }
         let output = Pipe()
         process.standardOutput = output

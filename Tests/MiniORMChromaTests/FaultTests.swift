@@ -4,34 +4,6 @@ import MiniORM
 import MiniORMChroma
 import Testing
 
-/// A process of these tests.
-final class Child {
-    let process = Process()
-    let output = Pipe()
-    /// Where it listens, if it said so.
-    var port: Int?
-
-    init(_ program: String, _ arguments: [String], readsOutput: Bool = false) throws {
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.standardOutput = readsOutput ? output : FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-    }
-
-    func kill() {
-        Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
-
-    func firstLine() -> String {
-        String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
-    }
-
-    deinit { if process.isRunning { kill() } }
-}
-
 @Suite(.serialized)
 struct FaultTests {
     private static func venv() throws -> String {
@@ -73,7 +45,11 @@ struct FaultTests {
             return nil
         }()
         // Killed when a part is in, and not all.
-        while try await target.count() < 3_000 { try await Task.sleep(for: .milliseconds(5)) }
+        let end = ContinuousClock.now + .seconds(60)
+        while try await target.count() < 3_000 {
+            try await Task.sleep(for: .milliseconds(5))
+            try #require(ContinuousClock.now < end, "the upsert does not get on")
+        }
         server.kill()
         if !retrying { _ = await upsert }
         server = try start(folder, port: port)
@@ -93,23 +69,11 @@ struct FaultTests {
         server.kill()
     }
 
-    private func proxied(
-        _ faults: [String], _ change: (inout ChromaConfiguration) -> Void = { _ in }
-    ) throws -> (Child, ChromaVectorStore) {
-        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-            "faulty_proxy.py")
-        let upstream = try ChromaServer.url().replacingOccurrences(of: "chroma://", with: "")
-        let child = try Child("/usr/bin/env", ["python3", script.path, upstream] + faults, readsOutput: true)
-        child.port = Int(child.firstLine())
-        var configuration = ChromaConfiguration(host: "127.0.0.1", port: try #require(child.port))
-        change(&configuration)
-        return (child, try ChromaVectorStore(configuration))
-    }
-
-    @Test("429, 503 and cut connections are tried again", arguments: ["429", "503", "cut", "lose"])
+    @Test("429, 503 and cut connections are tried again", arguments: ["429", "503", "cut", "lose", "half"])
     func retried(_ fault: String) async throws {
         // Creating: the collection is looked up, then created; a lost answer to the creation is no conflict.
-        let (child, store) = try proxied([fault, "", fault, fault, "", fault])
+        let proxy = try FaultyProxy([fault, "", fault, fault, "", fault])
+        let store = try proxy.store()
         let name = "fault-\(fault)"
         _ = try await ChromaServer.send("DELETE", "/collections/\(name)")
         let repository = try await AsyncVectorRepository(store, name, dimension: 16, metric: .l2, autoCreate: false)
@@ -120,17 +84,20 @@ struct FaultTests {
         #expect(try await repository.delete(["r1", "r2"]) == 2)
         #expect(try await repository.query(some[3].vector, topK: 1).first?.id == "r3")
         try await store.dropCollection(name)
-        child.kill()
+        proxy.child.kill()
     }
 
     @Test("without retries, each fault is a typed error")
     func typed() async throws {
-        let (child, store) = try proxied(["429", "503", "500", "cut", "401"]) { $0.retries = .none }
-        for code: VectorStoreError.Code in [.unavailable, .unavailable, .backend, .unavailable, .unauthorized] {
+        let proxy = try FaultyProxy(["429", "503", "500", "cut", "half", "401"])
+        let store = try proxy.store { $0.retries = .none }
+        for code: VectorStoreError.Code in [
+            .unavailable, .unavailable, .backend, .unavailable, .unavailable, .unauthorized,
+        ] {
             let error = await #expect(throws: VectorStoreError.self) { _ = try await store.listCollections() }
             #expect(error?.code == code)
         }
-        child.kill()
+        proxy.child.kill()
     }
 
     @Test(
@@ -142,49 +109,50 @@ struct FaultTests {
             (.basic(user: "test", password: "123£"), "Authorization: Basic dGVzdDoxMjPCow=="),
         ] as [(ChromaCredentials, String)])
     func credentials(_ credentials: ChromaCredentials, _ header: String) async throws {
-        let (child, store) = try proxied(["demand=\(header)"]) { $0.credentials = credentials }
+        let proxy = try FaultyProxy(["demand=\(header)"])
+        let store = try proxy.store { $0.credentials = credentials }
         let repository = try await AsyncVectorRepository(store, "fault-auth", dimension: 16, overwrite: true)
         let some = records(3)
         try await repository.upsert(some)
         #expect(try await repository.query(some[1].vector, topK: 1).first?.id == "r1")
         try await repository.dropCollection()
-        child.kill()
         for wrong: ChromaCredentials in [.none, .bearer("close-sesame"), .basic(user: "test", password: "sesame")] {
-            let (child, store) = try proxied(["demand=\(header)"]) { $0.credentials = wrong }
+            let store = try proxy.store { $0.credentials = wrong }
             let error = await #expect(throws: VectorStoreError.self) { _ = try await store.listCollections() }
             #expect(error?.code == .unauthorized)
             #expect(error.map { "\($0)".contains("sesame") } == false)
-            child.kill()
         }
+        proxy.child.kill()
     }
 
     @Test("user and password of the address are for basic authentication")
     func credentialsInTheAddress() async throws {
-        let (child, _) = try proxied(["demand=Authorization: Basic dXNlcjpwQHNz"])
-        let port = try #require(child.port)
-        let store = try ChromaVectorStore(url: "chroma://user:p%40ss@127.0.0.1:\(port)")
+        let proxy = try FaultyProxy(["demand=Authorization: Basic dXNlcjpwQHNz"])
+        let store = try ChromaVectorStore(url: "chroma://user:p%40ss@127.0.0.1:\(proxy.port)")
         _ = try await store.listCollections()
-        child.kill()
+        proxy.child.kill()
     }
 
     @Test("the deadline ends a call that gets no answer")
     func deadline() async throws {
-        let (child, store) = try proxied(["delay"]) { $0.deadline = .milliseconds(300) }
+        let proxy = try FaultyProxy(["delay"])
+        let store = try proxy.store { $0.deadline = .milliseconds(300) }
         let error = await #expect(throws: VectorStoreError.self) { _ = try await store.listCollections() }
         #expect(error?.code == .timeout)
-        child.kill()
+        proxy.child.kill()
     }
 
     @Test("cancelling the task ends a call that gets no answer")
     func cancellation() async throws {
-        let (child, store) = try proxied(["delay"])
+        let proxy = try FaultyProxy(["delay"])
+        let store = try proxy.store()
         let task = Task { try await store.listCollections() }
         try await Task.sleep(for: .milliseconds(100))
         task.cancel()
         let result = await task.result
         #expect(throws: VectorStoreError.self) { try result.get() }
         if case .failure(let error) = result { #expect(VectorStoreError.Code.cancelled ~= error) }
-        child.kill()
+        proxy.child.kill()
     }
 }
 #endif

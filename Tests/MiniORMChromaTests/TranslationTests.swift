@@ -4,10 +4,19 @@ import MiniORM
 import Testing
 
 struct TranslationTests {
-    private func json(_ filter: VectorFilter, _ indexed: ChromaIndexedFields = .scalars, conditions: Int = 256)
-        -> String?
-    {
-        WhereClause(filter, indexed, conditions: conditions).map { String(decoding: $0.json, as: UTF8.self) }
+    /// What the server is asked, without the records that are not indexed whole, which it always is asked for.
+    private func json(
+        _ filter: VectorFilter, _ indexed: ChromaIndexedFields = .scalars, conditions: Int = 256,
+        _ limits: ChromaLimits? = nil
+    ) -> String? {
+        var limits = limits ?? ChromaLimits()
+        limits.conditions = min(limits.conditions, conditions)
+        let keys = IndexedKeys(fields: indexed, bytesPerKey: limits.bytesPerKey)
+        guard let clause = WhereClause(filter, keys, limits) else { return nil }
+        let text = String(decoding: clause.json, as: UTF8.self)
+        let (start, end) = (#"{"$or":["#, #",{"partial":{"$eq":"yes"}}]}"#)
+        #expect(text.hasPrefix(start) && text.hasSuffix(end))
+        return String(text.dropFirst(start.count).dropLast(end.count))
     }
 
     @Test func numbersKeepTheirOrderAsIntegers() throws {
@@ -70,7 +79,176 @@ struct TranslationTests {
 
     @Test func aConjunctionIsCutToTheLimitOfConditions() {
         let filter: VectorFilter = .field("a") == "1" && .field("b") == "2" && .field("c") == "3"
-        #expect(json(filter, conditions: 2) == #"{"$and":[{"/a":{"$eq":"1"}},{"/b":{"$eq":"2"}}]}"#)
+        #expect(json(filter, conditions: 3) == #"{"$and":[{"/a":{"$eq":"1"}},{"/b":{"$eq":"2"}}]}"#)
+    }
+
+    @Test func listsHaveALimitOfTheirOwn() {
+        let lists = (0..<17).map { list in
+            VectorFilter.field("a").in((0..<1_000).map { .int(Int64(list * 1_000 + $0)) })
+        }
+        #expect(json(.or(lists)) == nil)
+        // Numbers count twice.
+        #expect(json(.or(Array(lists.prefix(6)))) == nil)
+        #expect(json(.or(Array(lists.prefix(5)))) != nil)
+        #expect(json(.and(lists)) == json(.and(Array(lists.prefix(5)))))
+    }
+
+    @Test func theCloudIsNotAskedToOrderNumbers() {
+        #expect(json(.field("a") > 5, .cloud) == nil)
+        #expect(json(.field("a") == 5, .cloud) != nil)
+        #expect(json(.field("a") >= 5 && .field("b") == true, .cloud) == #"{"/b":{"$eq":true}}"#)
+        let eight = VectorFilter.and((0..<8).map { .field("f\($0)") == "x" })
+        #expect(json(eight, .cloud) == json(.and((0..<7).map { .field("f\($0)") == "x" })))
+        #expect(json(.field(FieldPath(parts: [String(repeating: "k", count: 36)])) == 5, .cloud) == nil)
+    }
+
+    private func json(_ filter: VectorFilter, _ limits: ChromaLimits) -> String? {
+        json(filter, .scalars, limits)
+    }
+
+    private func metadata(
+        _ payload: [String: PayloadValue]?, exponent: Int = 0, _ limits: ChromaLimits = ChromaLimits()
+    ) throws -> [String: PayloadValue] {
+        var json: [UInt8] = []
+        let keys = IndexedKeys(fields: .scalarsAndElements, bytesPerKey: limits.bytesPerKey)
+        try MetadataFields.append(payload, exponent: exponent, keys, limits, to: &json)
+        return try #require(try PayloadValue(json: json).objectValue)
+    }
+
+    private func read(_ metadata: [String: PayloadValue]) throws -> (payload: [String: PayloadValue]?, exponent: Int) {
+        try MetadataFields.read(
+            MetadataFields.text(
+                metadata["json"]?.stringValue, metadata.filter { $0.key != "json" }.compactMapValues(\.stringValue)))
+    }
+
+    @Test func aRecordOfTooManyValuesIsMarked() throws {
+        var limits = ChromaLimits()
+        limits.valuesPerRecord = 10
+        #expect(try metadata(["a": 1, "b": [1, 2, "x"], "c": nil], limits)["partial"] == nil)
+        let fields = Dictionary(uniqueKeysWithValues: (0..<9).map { ("f\($0)", PayloadValue.int($0)) })
+        let marked = try metadata(fields, limits)
+        #expect(marked["partial"] == "yes")
+        #expect(marked.count == 10)
+        let elements = try metadata(["a": .array((0..<9).map { .int($0) }), "b": ["c": 1]], limits)
+        #expect(elements["partial"] == "yes" && elements["/b/c"] != nil && elements["[]/a"] == nil)
+        #expect(try read(marked).payload == fields)
+    }
+
+    @Test(arguments: [0, -100]) func aLongPayloadGoesInPieces(_ exponent: Int) throws {
+        for length in [4_000, 4_096, 5_000, 20_000, 100_000] {
+            for character in ["x", "é", "\"", "👩‍👩‍👧", "\u{1}"] {
+                let payload: [String: PayloadValue] = [
+                    "text": .string(String(repeating: character, count: length / character.utf8.count)), "n": 1.0,
+                ]
+                let metadata: [String: PayloadValue]
+                do { metadata = try self.metadata(payload, exponent: exponent, .cloud) } catch {
+                    // Too long, once it is escaped.
+                    #expect(VectorStoreError.Code.unsupportedPayload ~= error)
+                    #expect(length == 100_000 && ["\"", "\u{1}"].contains(character))
+                    continue
+                }
+                #expect(metadata.count <= 32)
+                #expect(metadata.keys.allSatisfy { $0.utf8.count <= 36 })
+                #expect(metadata.values.allSatisfy { $0.stringValue?.utf8.count ?? 0 <= 4_096 })
+                let read = try read(metadata)
+                #expect(read.payload == payload && read.exponent == exponent)
+                // What is left of a longer version of the record is not read; what is missing is noticed.
+                var stale = metadata
+                stale["json31"] = "left"
+                #expect(try self.read(stale).payload == payload)
+                if metadata["json1"] != nil {
+                    stale["json1"] = nil
+                    #expect(throws: VectorStoreError.self) { try self.read(stale) }
+                }
+            }
+        }
+    }
+
+    @Test func aFieldWithALongKeyIsNotIndexed() throws {
+        let long = String(repeating: "k", count: 36)
+        let metadata = try metadata([long: 1, "short": [.string("x")], "o": [.init(long.dropLast(2)): 1]], .cloud)
+        #expect(Set(metadata.keys) == ["json", "[]/short"])
+    }
+
+    @Test func whatTheCloudDoesNotTakeIsRefusedBeforeItIsSent() async throws {
+        let store = try ChromaVectorStore(.cloud(apiKey: "k", tenant: "t", database: "d"))
+        let name = String(repeating: "n", count: 129)
+        for (name, dimension, code) in [
+            (name, 3, VectorStoreError.Code.invalidCollectionName), ("abc", 4_097, .invalidArgument),
+        ] {
+            let error = await #expect(throws: VectorStoreError.self) {
+                try await store.createCollection(
+                    CreateCollectionRequest(
+                        collection: CollectionDescription(name: name, dimension: dimension, metric: .l2)))
+            }
+            #expect(error?.code == code)
+        }
+        #expect(!store.isPossible(id: String(repeating: "é", count: 65)))
+        #expect(store.isPossible(id: String(repeating: "é", count: 64)))
+        #expect(!store.capabilities.pushedDownOperators.contains(.order))
+    }
+
+    @Test func theHostOfTheCloudHasItsLimits() throws {
+        #expect(try ChromaConfiguration(url: "chromas://api.trychroma.com/t/d").limits == .cloud)
+        #expect(try ChromaConfiguration(url: "chromas://Europe.api.TryChroma.com:443/t/d").limits == .cloud)
+        #expect(ChromaConfiguration.cloud(apiKey: "k", tenant: "t", database: "d").limits == .cloud)
+        #expect(try ChromaConfiguration(url: "chromas://nottrychroma.com/t/d").limits == ChromaLimits())
+    }
+
+    @Test func limitsThatAreTooLowAreRefused() {
+        for change: (inout ChromaLimits) -> Void in [
+            { $0.recordsPerAnswer = 1 }, { $0.valuesPerRecord = 1 }, { $0.bytesPerValue = 8 }, { $0.bytesPerKey = 5 },
+            { $0.requestsInFlight = 0 }, { $0.writesInFlight = 0 }, { $0.recordsPerRead = 0 },
+        ] {
+            var configuration = ChromaConfiguration()
+            change(&configuration.limits)
+            #expect(throws: VectorStoreError.self) { try ChromaVectorStore(configuration) }
+        }
+    }
+
+    @Test func retryAfterIsANumberOrADate() {
+        let now = 784_111_777.0
+        #expect(RetryAfter.secondsSince1970("Sun, 06 Nov 1994 08:49:37 GMT") == Int(now))
+        #expect(RetryAfter.secondsSince1970("Thu, 01 Jan 1970 00:00:00 GMT") == 0)
+        #expect(RetryAfter.secondsSince1970("Thu, 29 Feb 2024 23:59:60 GMT") == 1_709_251_200)
+        #expect(RetryAfter.pause("Sun, 06 Nov 1994 08:49:40 GMT", now: now) == .seconds(3))
+        #expect(RetryAfter.pause("Sun, 06 Nov 1994 08:00:00 GMT", now: now) == .zero)
+        #expect(RetryAfter.pause("120", now: now) == .seconds(120))
+        #expect(RetryAfter.pause("99999999999999999999", now: now) == .seconds(86_400))
+        for text in ["", "-1", "soon", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT"] {
+            #expect(RetryAfter.pause(text, now: now) == nil, "\(text)")
+        }
+    }
+
+    @Test func aListThatShrinksWhileItIsReadLosesNothing() async throws {
+        for canGrow in [true, false] {
+            for vanishing in [[0], [3], [9], [0, 5, 20], Array(0..<12), Array(8..<10), Array(0..<100)] {
+                var list = (0..<100).map(String.init), reads = 0
+                let ids = try await IDList.read(blockSize: 10, canGrow: canGrow) { offset, count in
+                    reads += 1
+                    // After the first block, and once more later, some are gone and others come.
+                    if reads == 2 || reads == 4 {
+                        let gone = Set(vanishing.map { String($0 + (reads == 2 ? 0 : 15)) })
+                        list.removeAll(where: gone.contains)
+                        list.append("new \(reads)")
+                    }
+                    return Array(list.dropFirst(offset).prefix(count))
+                }
+                #expect(Set(ids).count == ids.count)
+                #expect(Set(list).isSubset(of: ids), "\(canGrow) \(vanishing)")
+            }
+        }
+    }
+
+    @Test func aListThatNeverStopsShrinkingIsATypedError() async {
+        var list = (0..<1_000).map(String.init)
+        let error = await #expect(throws: VectorStoreError.self) {
+            _ = try await IDList.read(blockSize: 10, canGrow: false) { offset, count in
+                defer { list.removeFirst() }
+                return Array(list.dropFirst(offset).prefix(count))
+            }
+        }
+        #expect(error?.code == .unavailable)
     }
 
     @Test func payloadsComeBackWithTheirTypes() throws {
@@ -78,10 +256,7 @@ struct TranslationTests {
             nil, [:], ["a": 1, "b": 1.0, "c": nil, "d": [1, "x", [:]], "e": ["f": []], "": "", "#": "\0", "$x": true],
         ] {
             for exponent in [0, -100, 127] {
-                var json: [UInt8] = []
-                MetadataFields.append(payload, exponent: exponent, .scalarsAndElements, to: &json)
-                let text = try PayloadValue(json: json).objectValue?[MetadataFields.payload]?.stringValue
-                let read = try MetadataFields.read(text)
+                let read = try read(metadata(payload, exponent: exponent))
                 #expect(read.payload.map(PayloadValue.object) == payload.map(PayloadValue.object))
                 #expect(read.exponent == exponent)
             }
@@ -133,6 +308,8 @@ struct TranslationTests {
         #expect(plain.port == 8000 && !plain.usesTLS && plain.tenant == "default_tenant")
         let full = try ChromaConfiguration(url: "chromas://u:s3cret@host:99/t/d?exact=true")
         #expect(full.port == 99 && full.usesTLS && full.tenant == "t" && full.database == "d" && full.isExact)
+        let slash = try ChromaConfiguration(url: "chroma://host/a%2Fb%20%C3%A9/d%25")
+        #expect(slash.tenant == "a/b é" && slash.database == "d%")
         #expect(full.credentials.header?.value == "Basic dTpzM2NyZXQ=")
         #expect(!"\(full) \(full.credentials)".contains("s3cret"))
         var dumped = ""

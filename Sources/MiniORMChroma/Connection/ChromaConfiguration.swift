@@ -27,9 +27,10 @@ public struct ChromaConfiguration: Sendable {
     public var credentials = ChromaCredentials.none
     /// How long a request may take, its repetitions included.
     public var deadline = Duration.seconds(30)
-    /// How often a request is repeated on 429, 5xx and loss of the connection. (Every request is safe to repeat.)
+    /// How often a request is repeated on 429, 5xx and loss of the connection. (Every request is safe to repeat; before
+    /// a collection is dropped again, it is looked at whether it still is the same one.)
     public var retries = RetryPolicy()
-    /// How much one request may ask for.
+    /// How much one request may ask for: ``ChromaLimits/cloud`` for the host of Chroma Cloud.
     public var limits = ChromaLimits()
     /// Whether queries score every matching record on our side, in double arithmetic, rather than ask the index.
     ///
@@ -53,6 +54,8 @@ public struct ChromaConfiguration: Sendable {
         self.host = host
         self.port = port
         self.usesTLS = usesTLS
+        let labels = host.lowercased().split(separator: ".")
+        if labels.suffix(2) == ["trychroma", "com"] { limits = .cloud }
     }
 
     /// Chroma Cloud, with its header, TLS and quotas.
@@ -61,7 +64,6 @@ public struct ChromaConfiguration: Sendable {
         configuration.tenant = tenant
         configuration.database = database
         configuration.credentials = .chromaToken(apiKey)
-        configuration.limits = .cloud
         return configuration
     }
 
@@ -81,7 +83,12 @@ public struct ChromaConfiguration: Sendable {
         self.init(host: host, port: parts.port ?? (usesTLS ? 443 : 8000), usesTLS: usesTLS)
         guard (1...65_535).contains(port) else { throw wrong("has a port from 1 to 65535") }
         if let user = parts.user { credentials = .basic(user: user, password: parts.password ?? "") }
-        let path = parts.path.split(separator: "/").map(String.init)
+        // Taken apart before it is decoded: a name may hold a slash.
+        let path = parts.percentEncodedPath.split(separator: "/").map { part in
+            var decoded = URLComponents()
+            decoded.percentEncodedPath = String(part)
+            return decoded.path
+        }
         switch path.count {
         case 0: break
         case 2: (tenant, database) = (path[0], path[1])

@@ -22,6 +22,9 @@ public struct ChromaCredentials: Sendable, CustomStringConvertible, CustomDebugS
         return Self(header: ("Authorization", "Basic " + String(decoding: text, as: UTF8.self)))
     }
 
+    /// Whether a header can hold them.
+    var canBeSent: Bool { header?.value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F } ?? true }
+
     /// What kind it is, without the secret.
     public var description: String { header == nil ? "none" : "<hidden>" }
     /// The same as ``description``.

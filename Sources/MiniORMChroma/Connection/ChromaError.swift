@@ -6,9 +6,13 @@ internal import NIOCore
 /// What the server said, or what became of the connection, as the one error type.
 enum ChromaError {
     /// The cause of an error that the server reports; it is no part of a description.
-    struct Answer: Error {
+    ///
+    /// What it says may repeat a payload, so it is here and not in the message.
+    struct Answer: Error, CustomStringConvertible {
         var status: Int
         var text: String
+
+        var description: String { "HTTP \(status): \(text)" }
     }
 
     static func error(status: Int, body: ByteBuffer?) -> VectorStoreError {
@@ -18,7 +22,7 @@ enum ChromaError {
             case 401, 403: (.unauthorized, "the server refused the credentials")
             case 408: (.timeout, "the server gave up waiting")
             case 413: (.invalidArgument, "the request is too large for the server; lower bytesPerWrite")
-            case 400, 422: (.invalidArgument, "the server refused the request")
+            case 400, 422: (.invalidArgument, "the server refused the request; the cause has its reason")
             case 429: (.unavailable, "the server asks for fewer requests")
             case 502, 503, 504: (.unavailable, "the server cannot answer now")
             default: (.backend, "the server failed")
@@ -27,12 +31,17 @@ enum ChromaError {
             code, "\(message) (HTTP \(status))", store: "chroma", cause: Answer(status: status, text: text))
     }
 
-    static func error(connection error: any Error) -> VectorStoreError {
+    /// - Parameter earlier: Why an earlier attempt failed.
+    static func error(connection error: any Error, after earlier: VectorStoreError? = nil) -> VectorStoreError {
         if error is CancellationError { return cancelled(error) }
         switch error as? HTTPClientError {
         case .cancelled?: return cancelled(error)
         case .deadlineExceeded?, .readTimeout?, .writeTimeout?:
-            return VectorStoreError(.timeout, "the deadline passed", store: "chroma", cause: error)
+            guard let earlier else {
+                return VectorStoreError(.timeout, "the deadline passed", store: "chroma", cause: error)
+            }
+            return VectorStoreError(
+                .timeout, "the deadline passed; before that, \(earlier.message)", store: "chroma", cause: earlier)
         default:
             let message = isClosed(error) ? "the store is closed" : "the server cannot be reached"
             return VectorStoreError(.unavailable, message, store: "chroma", cause: error)
@@ -53,6 +62,12 @@ enum ChromaError {
     static func notFound(_ collection: String) -> VectorStoreError {
         VectorStoreError(
             .collectionNotFound, "there is no such collection", store: "chroma", collection: collection)
+    }
+
+    static func replaced(_ collection: String) -> VectorStoreError {
+        VectorStoreError(
+            .collectionMismatch, "the collection was replaced by another one meanwhile", store: "chroma",
+            collection: collection)
     }
 
     static func foreign(_ collection: String, _ code: VectorStoreError.Code) -> VectorStoreError {

@@ -7,7 +7,14 @@ internal import NIOPosix
 internal import NIOSSL
 internal import Synchronization
 
-/// A request to the server. Every one of them is safe to repeat.
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// A request to the server. Every one of them is safe to repeat, but for the one that drops a collection by its name:
+/// see ``ChromaTransport/send(_:mayRepeat:)``.
 struct ChromaCall: Sendable {
     var method: HTTPMethod
     /// What follows the address: `/api/v2/...`.
@@ -58,9 +65,12 @@ final class ChromaTransport: Sendable {
             options.tlsConfiguration = tls
         }
         options.redirectConfiguration = .disallow
+        // Repeating is our own affair: the client would try to connect until the deadline, and then tell of that alone.
+        options.connectionPool.retryConnectionEstablishment = false
+        // A connection carries one request at a time, so that their number is the limit of requests.
+        options.httpVersion = .http1Only
         options.timeout.connect = .nanoseconds(Self.nanoseconds(min(deadline, .seconds(10))))
-        // A write in several batches must not wait for a connection behind a query of another task.
-        options.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 16
+        options.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = configuration.limits.requestsInFlight
         // A span for each request is made even where nobody traces, and this library promises none.
         options.tracing.tracer = nil
         // All on one event loop: a request that is prepared on another one than its connection's goes back and forth.
@@ -77,11 +87,17 @@ final class ChromaTransport: Sendable {
     func close() async { try? await client.shutdown() }
 
     /// Sends a request until it is answered, the deadline passes, or repeating it would not help.
-    func send(_ call: ChromaCall) async throws(VectorStoreError) -> ChromaReply {
+    ///
+    /// - Parameter mayRepeat: Asked before the request is sent again. If not, an earlier one did its work, and the
+    ///   answer is 404.
+    func send(
+        _ call: ChromaCall, mayRepeat: (() async throws(VectorStoreError) -> Bool)? = nil
+    ) async throws(VectorStoreError) -> ChromaReply {
         var request = try prepare(call)
         request.body = call.body.map { .byteBuffer($0) }
         let end = NIODeadline.now() + .nanoseconds(Self.nanoseconds(deadline))
         var attempt = 1
+        var lastFailure: VectorStoreError?
         while true {
             let failure: VectorStoreError
             var hint: Duration?
@@ -97,14 +113,16 @@ final class ChromaTransport: Sendable {
                 guard status == 429 || status >= 500 else { throw failure }
                 hint = Self.retryAfter(response.headers)
             case .failure(let error):
-                failure = ChromaError.error(connection: error)
+                failure = ChromaError.error(connection: error, after: lastFailure)
                 guard failure.code == .unavailable, !ChromaError.isClosed(error) else { throw failure }
             }
             guard let pause = retries.delay(after: attempt, hint: hint),
                 NIODeadline.now() + .nanoseconds(Self.nanoseconds(pause)) < end
             else { throw failure }
             do { try await Task.sleep(for: pause) } catch { throw ChromaError.cancelled(error) }
+            lastFailure = failure
             attempt += 1
+            if let mayRepeat, try await !mayRepeat() { return ChromaReply(status: 404, body: nil, isRepeated: true) }
         }
     }
 
@@ -135,9 +153,8 @@ final class ChromaTransport: Sendable {
         }
     }
 
-    /// What the server asks to wait, in whole seconds. (Its other form, a date, is not used.)
     private static func retryAfter(_ headers: HTTPHeaders) -> Duration? {
-        headers.first(name: "Retry-After").flatMap { Int($0) }.flatMap { $0 >= 0 ? .seconds(min($0, 86_400)) : nil }
+        headers.first(name: "Retry-After").flatMap { RetryAfter.pause($0, now: Date().timeIntervalSince1970) }
     }
 
     private static func nanoseconds(_ duration: Duration) -> Int64 {

@@ -13,10 +13,11 @@ extension ChromaVectorStore {
     /// Creates a collection, marked as this library's.
     public func createCollection(_ request: CreateCollectionRequest) async throws(VectorStoreError) {
         let wanted = request.collection
-        try CollectionName.check(wanted.name)
-        guard wanted.dimension >= 1 else {
+        try CollectionName.check(wanted.name, limit: configuration.limits.bytesPerName)
+        let longest = min(configuration.limits.dimension ?? Int.max, ChromaCollection.Mark.dimensions.upperBound)
+        guard (1...longest).contains(wanted.dimension) else {
             throw VectorStoreError(
-                .invalidArgument, "the dimension is at least 1", store: name, collection: wanted.name)
+                .invalidArgument, "the dimension is 1 to \(longest)", store: name, collection: wanted.name)
         }
         // Another creator may come in between; whoever loses looks again.
         for _ in 0..<8 {
@@ -26,7 +27,7 @@ extension ChromaVectorStore {
                 case .ensure: return try Self.compare(present, wanted)
                 case .overwrite:
                     guard present.mark != nil else { throw ChromaError.foreign(wanted.name, .collectionAlreadyExists) }
-                    _ = try await transport.send(.delete(path(named: wanted.name)))
+                    _ = try await drop(present)
                 }
             }
             if try await create(wanted) { return }
@@ -72,7 +73,7 @@ extension ChromaVectorStore {
 
     /// What a collection is; `nil` for one that this library did not create.
     public func describeCollection(_ name: String) async throws(VectorStoreError) -> CollectionDescription? {
-        guard Self.isPossible(name), let mark = try await lookUp(name)?.mark else { return nil }
+        guard isPossible(name), let mark = try await lookUp(name)?.mark else { return nil }
         return CollectionDescription(name: name, dimension: mark.dimension, metric: mark.metric)
     }
 
@@ -94,17 +95,27 @@ extension ChromaVectorStore {
 
     /// Drops a collection that this library created.
     public func dropCollection(_ name: String) async throws(VectorStoreError) {
-        guard Self.isPossible(name), let present = try await lookUp(name) else { throw ChromaError.notFound(name) }
+        guard isPossible(name), let present = try await lookUp(name) else { throw ChromaError.notFound(name) }
         guard present.mark != nil else { throw ChromaError.foreign(name, .collectionMismatch) }
-        known.withLock { _ = $0.removeValue(forKey: UTF8Key(name)) }
-        let reply = try await transport.send(.delete(path(named: name)))
+        let reply = try await drop(present)
         if reply.status == 404, !reply.isRepeated { throw ChromaError.notFound(name) }
+    }
+
+    /// Drops a collection. The server wants its name: before that is repeated, it is looked at whether it still means
+    /// the same collection, and not one that somebody created after the first request did its work.
+    private func drop(_ present: ChromaCollection) async throws(VectorStoreError) -> ChromaReply {
+        known.withLock { _ = $0.removeValue(forKey: UTF8Key(present.name)) }
+        return try await transport.send(.delete(path(named: present.name))) { () async throws(VectorStoreError) in
+            try await self.lookUp(present.name)?.id == present.id
+        }
     }
 }
 
 // Looking up.
 extension ChromaVectorStore {
-    private static func isPossible(_ name: String) -> Bool { (try? CollectionName.check(name)) != nil }
+    private func isPossible(_ name: String) -> Bool {
+        (try? CollectionName.check(name, limit: configuration.limits.bytesPerName)) != nil
+    }
 
     private func path(named name: String) -> String { "\(collectionsPath)/\(name)" }
 
@@ -117,35 +128,39 @@ extension ChromaVectorStore {
     }
 
     /// A collection of ours, as last seen.
-    func collection(
+    private func collection(
         _ name: String
     ) async throws(VectorStoreError) -> (id: String, mark: ChromaCollection.Mark) {
         var found = known.withLock { $0[UTF8Key(name)] }
-        if found == nil, Self.isPossible(name) { found = try await lookUp(name) }
+        if found == nil, isPossible(name) { found = try await lookUp(name) }
         guard let found else { throw ChromaError.notFound(name) }
         guard let mark = found.mark else { throw ChromaError.foreign(name, .collectionMismatch) }
         return (found.id, mark)
     }
 
+    /// A collection of ours, for one call.
+    func open(_ name: String) async throws(VectorStoreError) -> OpenedCollection {
+        OpenedCollection(name: name, mark: try await collection(name).mark)
+    }
+
     /// Sends a request about a collection's data; looks the collection up once more if its id is stale.
     ///
-    /// - Parameter mark: What the request was made for. Another dimension or metric now is a mismatch.
+    /// A collection that was replaced is a mismatch, if another request of the call has had an answer from its
+    /// predecessor, or if its dimension or metric is another one.
     func send(
-        _ operation: String, _ body: [UInt8]?, _ name: String, _ mark: ChromaCollection.Mark
+        _ operation: String, _ body: [UInt8]?, _ opened: OpenedCollection
     ) async throws(VectorStoreError) -> ByteBuffer? {
+        let name = opened.name
         var isRefreshed = false
         while true {
-            let (id, present) = try await collection(name)
-            guard present.dimension == mark.dimension, present.metric == mark.metric,
-                present.indexed == mark.indexed
-            else {
-                throw VectorStoreError(
-                    .collectionMismatch, "the collection was replaced by another one meanwhile", store: self.name,
-                    collection: name)
-            }
+            let (id, mark) = try await collection(name)
+            guard opened.isAlike(mark) else { throw ChromaError.replaced(name) }
             let path = "\(collectionsPath)/\(id)/\(operation)"
             let reply = try await transport.send(body.map { .post(path, $0) } ?? .get(path))
-            if (200..<300).contains(reply.status) { return reply.body }
+            if (200..<300).contains(reply.status) {
+                guard opened.hasAnswered(mark) else { throw ChromaError.replaced(name) }
+                return reply.body
+            }
             known.withLock { known in
                 if known[UTF8Key(name)]?.id == id { known[UTF8Key(name)] = nil }
             }

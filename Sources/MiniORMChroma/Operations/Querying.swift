@@ -12,7 +12,8 @@ extension ChromaVectorStore {
 
     /// Asks for many vectors in one request, and for those that come back with too few answers one by one.
     public func queryBatch(_ request: QueryBatchRequest) async throws(VectorStoreError) -> [[VectorSearchResult]] {
-        let (_, mark) = try await collection(request.collection)
+        let opened = try await open(request.collection)
+        let mark = opened.mark
         for vector in request.vectors {
             guard vector.count == mark.dimension, vector.allSatisfy(\.isFinite) else {
                 throw VectorStoreError(
@@ -22,58 +23,60 @@ extension ChromaVectorStore {
         }
         guard request.options.topK > 0 else { return request.vectors.map { _ in [] } }
         let search = IndexSearch(
-            store: self, name: request.collection, mark: mark, options: request.options,
-            clause: clause(request.options.filter, mark))
-        if configuration.isExact { return try await search.exact(request.vectors[...]) }
-        var answers: [[VectorSearchResult]] = []
-        // The answers of one request stay small, whatever topK is.
-        let perRequest = max(1, min(100, 10_000 / request.options.topK))
-        for vectors in chunks(request.vectors, perRequest) { answers += try await search.answers(vectors) }
-        return answers
+            store: self, opened: opened, options: request.options, clause: clause(request.options.filter, mark))
+        if configuration.isExact || request.options.topK > IndexSearch.widest {
+            return try await search.exact(request.vectors[...])
+        }
+        return try await search.answers(request.vectors)
     }
 }
 
 /// A query, or many with the same options.
 struct IndexSearch {
     let store: ChromaVectorStore
-    let name: String
-    let mark: ChromaCollection.Mark
+    let opened: OpenedCollection
     let options: QueryOptions
     let clause: WhereClause?
 
-    /// More than this is not asked of the index: scoring all that matches is then as quick.
-    private static let widest = 10_000
+    /// More than this is not asked of the index, of one query nor of all those of one request: scoring all that matches
+    /// is then as quick, and a few times more are more than the server can look up at once.
+    static let widest = 10_000
+
+    private var mark: ChromaCollection.Mark { opened.mark }
 
     private var columns: [RecordRequest.Column] {
         options.includeVectors ? [.distances, .metadatas, .embeddings] : [.distances, .metadatas]
     }
 
-    func answers(_ vectors: ArraySlice<[Float]>) async throws(VectorStoreError) -> [[VectorSearchResult]] {
+    func answers(_ vectors: [[Float]]) async throws(VectorStoreError) -> [[VectorSearchResult]] {
         var width = min(options.topK, limit)
         var answers: [Int: [VectorSearchResult]] = [:]
         var open = Array(vectors.indices)
         var candidates: Int?
         while !open.isEmpty {
-            let asked = open.map { vectors[$0] }
-            let lists = try await lists(asked[...], width)
-            guard lists.count == asked.count else {
-                throw VectorStoreError(.backend, "the server answered too few queries", store: "chroma")
-            }
             var short: [Int] = []
-            for (index, rows) in zip(open, lists) {
-                let matched = try ChromaVectorStore.matching(rows, options.filter)
-                var isComplete = matched.count >= options.topK
-                if !isComplete, rows.count < width {
-                    if candidates == nil { candidates = try await candidateCount() }
-                    isComplete = rows.count >= candidates ?? 0
+            var isUnderReturned = false
+            // The answers of one request stay small, however wide they are.
+            for asked in store.chunks(open, max(1, min(100, Self.widest / width))) {
+                let lists = try await lists(asked.map { vectors[$0] }, width)
+                guard lists.count == asked.count else {
+                    throw VectorStoreError(.backend, "the server answered too few queries", store: "chroma")
                 }
-                if isComplete {
-                    answers[index] = try await results(matched, vectors[index])
-                } else {
-                    short.append(index)
+                for (index, rows) in zip(asked, lists) {
+                    let matched = try ChromaVectorStore.matching(rows, options.filter)
+                    var isComplete = matched.count >= options.topK
+                    if !isComplete, rows.count < width {
+                        if candidates == nil { candidates = try await candidateCount() }
+                        isComplete = rows.count >= candidates ?? 0
+                    }
+                    if isComplete {
+                        answers[index] = try await results(matched, vectors[index])
+                    } else {
+                        short.append(index)
+                        if rows.count < width { isUnderReturned = true }
+                    }
                 }
             }
-            let isUnderReturned = zip(open, lists).contains { short.contains($0) && $1.count < width }
             open = short
             if open.isEmpty { break }
             if isUnderReturned || width >= min(limit, Self.widest) {
@@ -82,17 +85,17 @@ struct IndexSearch {
                 }
                 break
             }
-            width = min(limit, width * 4)
+            width = min(limit, Self.widest, width * 4)
         }
         return vectors.indices.map { answers[$0] ?? [] }
     }
 
     private var limit: Int { store.configuration.limits.recordsPerAnswer ?? Int(Int32.max) }
 
-    private func lists(_ vectors: ArraySlice<[Float]>, _ width: Int) async throws(VectorStoreError) -> [[ChromaRow]] {
-        let scaled = mark.metric == .cosine ? vectors.map(Self.middling)[...] : vectors
-        let body = RecordRequest.query(scaled, clause, results: width, columns)
-        return try RecordReply.lists(try await store.send("query", body, name, mark))
+    private func lists(_ vectors: [[Float]], _ width: Int) async throws(VectorStoreError) -> [[ChromaRow]] {
+        let scaled = mark.metric == .cosine ? vectors.map(Self.middling) : vectors
+        let body = RecordRequest.query(scaled[...], clause, results: width, columns)
+        return try RecordReply.lists(try await store.send("query", body, opened))
     }
 
     private static func middling(_ vector: [Float]) -> [Float] {
@@ -103,8 +106,8 @@ struct IndexSearch {
     /// How many records the server has to choose from.
     private func candidateCount() async throws(VectorStoreError) -> Int {
         clause == nil
-            ? try RecordReply.count(try await store.send("count", nil, name, mark))
-            : try await store.ids(name, mark, clause).count
+            ? try RecordReply.count(try await store.send("count", nil, opened))
+            : try await store.ids(opened, clause).count
     }
 
     /// Scores from distances; from vectors where a distance is too coarse.
@@ -117,7 +120,7 @@ struct IndexSearch {
             var vectors: [UTF8Key: [Float]] = [:]
             let ids = coarse.map { matched[$0].row.id }
             for chunk in store.chunks(ids, store.pageSize(mark)) {
-                for row in try await store.rows(name, mark, chunk, [.metadatas, .embeddings]) {
+                for row in try await store.rows(opened, chunk, [.metadatas, .embeddings]).rows {
                     vectors[UTF8Key(row.id)] = row.original
                 }
             }
@@ -147,21 +150,30 @@ struct IndexSearch {
         }
         var found = vectors.map { _ in Found() }
         let keep = options.topK
-        try await store.forEachPage(name, mark, options.filter, [.metadatas, .embeddings]) {
-            (rows) throws(VectorStoreError) in
-            for (position, vector) in vectors.enumerated() {
-                for row in rows {
-                    guard let stored = row.row.original else { continue }
+        // Where the server does not evaluate the whole filter, it is known only from the payloads which vectors to
+        // read.
+        let needsPayloads = options.filter != nil && options.filter != clause?.filter
+        try await store.forEachPage(
+            opened, options.filter, needsPayloads ? [.metadatas] : [.metadatas, .embeddings]
+        ) { (rows) async throws(VectorStoreError) in
+            let rows = needsPayloads ? try await withVectors(rows) : rows
+            for row in rows {
+                guard let stored = row.row.original else {
+                    throw VectorStoreError(
+                        .backend, "the server answered a record without its vector", store: "chroma",
+                        recordID: row.row.id)
+                }
+                for (position, vector) in vectors.enumerated() {
                     let score = ChromaScore.score(mark.metric, vector, stored)
                     guard score >= options.minScore ?? -.infinity else { continue }
                     let result = VectorSearchResult(
                         id: row.row.id, score: score, vector: options.includeVectors ? stored : nil)
                     found[position].best.append((result, row))
                 }
-                if found[position].best.count > keep {
-                    found[position].best.sort { ChromaScore.isBetter($0.result, $1.result) }
-                    found[position].best.removeLast(found[position].best.count - keep)
-                }
+            }
+            for position in found.indices where found[position].best.count > keep {
+                found[position].best.sort { ChromaScore.isBetter($0.result, $1.result) }
+                found[position].best.removeLast(found[position].best.count - keep)
             }
         }
         var answers: [[VectorSearchResult]] = []
@@ -175,6 +187,13 @@ struct IndexSearch {
             answers.append(results.sorted(by: ChromaScore.isBetter))
         }
         return answers
+    }
+
+    /// The records with their vectors, as they are now: what was deleted or replaced meanwhile may not match any more.
+    private func withVectors(_ rows: [MatchedRow]) async throws(VectorStoreError) -> [MatchedRow] {
+        guard !rows.isEmpty else { return [] }
+        let found = try await store.rows(opened, rows.map(\.row.id), [.metadatas, .embeddings]).rows
+        return try ChromaVectorStore.matching(found, options.filter)
     }
 }
 #endif

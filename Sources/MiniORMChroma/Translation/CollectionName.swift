@@ -5,12 +5,15 @@ internal import MiniORM
 enum CollectionName {
     /// Throws `VectorStoreError.Code.invalidCollectionName` for a name that the server does not take: 3 to 512
     /// characters `[A-Za-z0-9._-]`, the first and last a letter or digit, no two dots in a row, not an IPv4 address.
-    static func check(_ name: String) throws(VectorStoreError) {
-        guard isValid(Array(name.utf8)) else {
+    ///
+    /// - Parameter limit: The longest name, if the server says so.
+    static func check(_ name: String, limit: Int? = nil) throws(VectorStoreError) {
+        let limit = min(512, limit ?? 512)
+        guard name.utf8.count <= limit, isValid(Array(name.utf8)) else {
             throw VectorStoreError(
                 .invalidCollectionName,
-                "Chroma takes 3 to 512 characters [A-Za-z0-9._-], the first and last a letter or digit, no \"..\" and "
-                    + "no IP address", store: "chroma", collection: name)
+                "Chroma takes 3 to \(limit) characters [A-Za-z0-9._-], the first and last a letter or digit, no \"..\" "
+                    + "and no IP address", store: "chroma", collection: name)
         }
     }
 

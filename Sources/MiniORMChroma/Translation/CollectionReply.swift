@@ -14,11 +14,13 @@ struct ChromaCollection: Sendable, Hashable {
     struct Mark: Sendable, Hashable {
         var dimension: Int
         var metric: VectorMetric
-        var indexed: ChromaIndexedFields
+        var indexed: IndexedKeys
         /// Which call created it.
         var creation: String
 
         static let version = 1
+        /// Longer vectors than memory holds; arithmetic on their lengths does not overflow.
+        static let dimensions = 1...Int(Int32.max)
     }
 }
 
@@ -37,17 +39,18 @@ extension ChromaCollection {
         if let value = configuration.efSearch { index["ef_search"] = value.payloadValue }
         if let value = configuration.efConstruction { index["ef_construction"] = value.payloadValue }
         if let value = configuration.maxNeighbors { index["max_neighbors"] = value.payloadValue }
+        var mark: [String: PayloadValue] = [
+            "mini-orm": Mark.version.payloadValue, "mini-orm:dimension": collection.dimension.payloadValue,
+            "mini-orm:metric": .string(collection.metric.rawValue),
+            "mini-orm:indexed": .string(configuration.indexedFields.rawValue),
+            "mini-orm:creation": .string(creation),
+        ]
+        if let value = configuration.limits.bytesPerKey { mark["mini-orm:key-bytes"] = value.payloadValue }
         var body: [UInt8] = []
         JSONWriter.append(
             [
                 "name": .string(collection.name), "get_or_create": false,
-                "configuration": ["hnsw": .object(index)],
-                "metadata": [
-                    "mini-orm": Mark.version.payloadValue, "mini-orm:dimension": collection.dimension.payloadValue,
-                    "mini-orm:metric": .string(collection.metric.rawValue),
-                    "mini-orm:indexed": .string(configuration.indexedFields.rawValue),
-                    "mini-orm:creation": .string(creation),
-                ],
+                "configuration": ["hnsw": .object(index)], "metadata": .object(mark),
             ], to: &body)
         return body
     }
@@ -107,12 +110,15 @@ extension ChromaCollection {
 extension ChromaCollection.Mark {
     fileprivate init?(_ metadata: [String: PayloadValue]) {
         guard metadata["mini-orm"]?.intValue == Self.version,
-            let dimension = metadata["mini-orm:dimension"]?.intValue, dimension >= 1,
+            let dimension = metadata["mini-orm:dimension"]?.intValue, Self.dimensions.contains(dimension),
             let metric = metadata["mini-orm:metric"]?.stringValue.flatMap(VectorMetric.init(rawValue:)),
             let indexed = metadata["mini-orm:indexed"]?.stringValue.flatMap(ChromaIndexedFields.init(rawValue:)),
             let creation = metadata["mini-orm:creation"]?.stringValue
         else { return nil }
-        self.init(dimension: dimension, metric: metric, indexed: indexed, creation: creation)
+        self.init(
+            dimension: dimension, metric: metric,
+            indexed: IndexedKeys(fields: indexed, bytesPerKey: metadata["mini-orm:key-bytes"]?.intValue),
+            creation: creation)
     }
 }
 #endif

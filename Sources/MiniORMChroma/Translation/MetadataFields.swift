@@ -3,9 +3,10 @@ internal import MiniORM
 
 /// How payloads lie in the server's metadata.
 ///
-/// The whole payload is the JSON text at the key `json`, from which it is read. Next to it, for filters alone, is a key
-/// for each value that the server can filter by: the JSON Pointer (RFC 6901) of the field, which begins with a slash,
-/// so that no field name meets a key that the server reserves or refuses.
+/// The whole payload is the JSON text at the key `json`, from which it is read; where the server limits texts, its
+/// pieces are at `json`, `json1`, `json2`, ..., and the first one begins with their number. Next to it, for filters
+/// alone, is a key for each value that the server can filter by; see ``IndexedKeys``. Where not all of them fit, a mark
+/// at the key `partial` lets every filter find the record.
 ///
 /// An upsert merges metadata: a key of an earlier version of the record stays, if the new one has no such field. So
 /// what the server matches is more than what matches, never less, and every answer is finished on our side. (Keys
@@ -13,34 +14,14 @@ internal import MiniORM
 enum MetadataFields {
     /// Where the payload is.
     static let payload = "json"
+    /// Where the mark of a record is that is not indexed whole. A text, as the server has an index of texts and none of
+    /// booleans.
+    static let partial = "partial"
+    /// The mark.
+    static let isPartial = "yes"
 
     /// Texts that are longer, in UTF-8, are not indexed.
     static let maximumTextLength = 48
-    /// Fields that lie deeper are not indexed.
-    static let maximumDepth = 8
-
-    /// The key of a field; `nil` where it is not indexed.
-    static func key(_ path: [String]) -> String? {
-        path.count <= maximumDepth ? path.map(part).joined() : nil
-    }
-
-    private static func part(_ name: String) -> String {
-        guard name.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else {
-            return "/" + name
-        }
-        var text = "/"
-        for scalar in name.unicodeScalars {
-            switch scalar {
-            case "~": text += "~0"
-            case "/": text += "~1"
-            default: text.unicodeScalars.append(scalar)
-            }
-        }
-        return text
-    }
-
-    /// The key of an array's elements.
-    static func elementsKey(_ path: [String]) -> String? { key(path).map { "[]" + $0 } }
 
     /// The indexed form of a value: a JSON text.
     enum Scalar: Hashable {
@@ -76,31 +57,95 @@ enum MetadataFields {
         }
     }
 
-    /// Appends the metadata of a record.
+    /// Appends the metadata of a record. Throws `VectorStoreError.Code.unsupportedPayload` for a payload that is longer
+    /// than the limits let a record hold.
     ///
     /// - Parameter exponent: The vector is stored divided by this power of two.
     static func append(
-        _ payload: [String: PayloadValue]?, exponent: Int, _ indexed: ChromaIndexedFields, to json: inout [UInt8]
-    ) {
+        _ payload: [String: PayloadValue]?, exponent: Int, _ indexed: IndexedKeys, _ limits: ChromaLimits,
+        to json: inout [UInt8]
+    ) throws(VectorStoreError) {
         var text: [UInt8] = []
         if exponent != 0 { text.append(contentsOf: "e\(exponent) ".utf8) }
         if let payload { JSONWriter.append(payload, to: &text) } else { text.append(contentsOf: "null".utf8) }
-        json.append(contentsOf: "{\"json\":".utf8)
-        JSONWriter.append(quoted: String(decoding: text, as: UTF8.self), to: &json)
-        if let payload, indexed != .none { append(fields: payload, path: [], indexed, to: &json) }
+        let pieces = pieces(text, limits.bytesPerValue)
+        // A place is kept for the mark.
+        var places = limits.valuesPerRecord - pieces.count - 1
+        guard places >= 0 else {
+            throw VectorStoreError(
+                .unsupportedPayload,
+                "the payload's JSON has \(text.count) bytes, more than the server keeps in a record", store: "chroma")
+        }
+        for (index, piece) in pieces.enumerated() {
+            json.append(contentsOf: (index == 0 ? "{\"json\":" : ",\"json\(index)\":").utf8)
+            JSONWriter.append(quoted: piece, to: &json)
+        }
+        if let payload, indexed.fields != .none {
+            if !append(fields: payload, path: [], indexed, &places, to: &json) {
+                append(key: partial, to: &json)
+                JSONWriter.append(quoted: isPartial, to: &json)
+            }
+        }
         json.append(UInt8(ascii: "}"))
     }
 
+    /// A text in pieces of at most so many bytes, the first of which says how many there are, unless it is the only
+    /// one.
+    private static func pieces(_ text: [UInt8], _ limit: Int?) -> [String] {
+        guard let limit, text.count > limit else { return [String(decoding: text, as: UTF8.self)] }
+        var pieces: [String] = []
+        var start = 0
+        while start < text.count {
+            // The first one has to hold their number too.
+            var end = min(text.count, start + (start == 0 ? limit - numberLength : limit))
+            // No character is cut.
+            while end < text.count, text[end] & 0xC0 == 0x80 { end -= 1 }
+            pieces.append(String(decoding: text[start..<end], as: UTF8.self))
+            start = end
+        }
+        pieces[0] = "c\(pieces.count) " + pieces[0]
+        return pieces
+    }
+
+    /// As much as the number of pieces takes, at the most: "c", a number and a space.
+    private static let numberLength = 21
+
+    /// The whole text, from its first piece and the others, by key. Where one is missing, it is a text that
+    /// ``read(_:)`` refuses.
+    static func text(_ first: String?, _ others: [String: String]) -> String? {
+        guard let first, first.utf8.first == UInt8(ascii: "c"),
+            let space = first.utf8.firstIndex(of: UInt8(ascii: " ")),
+            let count = Int(first[..<space].dropFirst())
+        else { return first }
+        var text = String(first[first.utf8.index(after: space)...])
+        // Pieces of an earlier version of the record may follow; `others` holds at least as many as there are.
+        guard count - 1 <= others.count else { return first }
+        for index in 1..<max(1, count) {
+            guard let piece = others["\(payload)\(index)"] else { return first }
+            text += piece
+        }
+        return text
+    }
+
+    /// Appends a key and value for each field, as long as there are places; false if one was left out for want of them.
     private static func append(
-        fields: [String: PayloadValue], path: [String], _ indexed: ChromaIndexedFields, to json: inout [UInt8]
-    ) {
+        fields: [String: PayloadValue], path: [String], _ indexed: IndexedKeys, _ places: inout Int,
+        to json: inout [UInt8]
+    ) -> Bool {
+        var isWhole = true
         for (name, value) in fields {
             let path = path + [name]
             switch value {
-            case .object(let members): append(fields: members, path: path, indexed, to: &json)
-            case .array(let values) where indexed == .scalarsAndElements:
+            case .object(let members):
+                if !append(fields: members, path: path, indexed, &places, to: &json) { isWhole = false }
+            case .array(let values) where indexed.fields == .scalarsAndElements:
                 let elements = Set(values.compactMap { Scalar($0)?.element }.map(UTF8Key.init))
-                guard !elements.isEmpty, let key = elementsKey(path) else { continue }
+                guard !elements.isEmpty, let key = indexed.elementsKey(path) else { continue }
+                guard elements.count <= places else {
+                    isWhole = false
+                    continue
+                }
+                places -= elements.count
                 append(key: key, to: &json)
                 json.append(UInt8(ascii: "["))
                 for (index, element) in elements.enumerated() {
@@ -109,11 +154,17 @@ enum MetadataFields {
                 }
                 json.append(UInt8(ascii: "]"))
             default:
-                guard let scalar = Scalar(value), let key = key(path) else { continue }
+                guard let scalar = Scalar(value), let key = indexed.key(path) else { continue }
+                guard places > 0 else {
+                    isWhole = false
+                    continue
+                }
+                places -= 1
                 append(key: key, to: &json)
                 scalar.append(to: &json)
             }
         }
+        return isWhole
     }
 
     private static func append(key: String, to json: inout [UInt8]) {

@@ -110,11 +110,18 @@ enum RecordReply {
 
         private static func text(_ reader: inout JSONReader) throws(VectorStoreError) -> String? {
             if reader.null() { return nil }
-            var text: String?
+            var first: String?
+            var others: [String: String] = [:]
             try reader.object { (reader, key, _) throws(VectorStoreError) in
-                if key == MetadataFields.payload { text = try reader.string() } else { try reader.skipValue() }
+                if key == MetadataFields.payload {
+                    first = try reader.string()
+                } else if key.utf8.starts(with: MetadataFields.payload.utf8) {
+                    others[key] = try reader.string()
+                } else {
+                    try reader.skipValue()
+                }
             }
-            return text
+            return MetadataFields.text(first, others)
         }
 
         private static func vector(_ reader: inout JSONReader) throws(VectorStoreError) -> [Float]? {

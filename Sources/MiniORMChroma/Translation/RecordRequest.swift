@@ -8,58 +8,20 @@ enum RecordRequest {
         case metadatas, embeddings, distances
     }
 
-    static func upsert(
-        _ records: ArraySlice<VectorRecord>, _ mark: ChromaCollection.Mark, isBase64: Bool
-    ) -> [UInt8] {
-        var body: [UInt8] = []
-        body.reserveCapacity(records.count * (mark.dimension * (isBase64 ? 6 : 13) + 400))
-        body.append(contentsOf: "{\"ids\":[".utf8)
-        for record in records {
-            JSONWriter.append(quoted: record.id, to: &body)
-            body.append(UInt8(ascii: ","))
-        }
-        body.removeLast()
-        body.append(contentsOf: "],\"embeddings\":[".utf8)
-        var exponents: [Int] = []
-        for record in records {
-            let exponent = mark.metric == .cosine ? VectorScale.exponent(record.vector) : 0
-            exponents.append(exponent)
-            let vector =
-                exponent == 0 ? record.vector : record.vector.map { VectorScale.scaled($0, by: -exponent) }
-            if isBase64 {
-                body.append(UInt8(ascii: "\""))
-                Base64.append(vector, to: &body)
-                body.append(UInt8(ascii: "\""))
-            } else {
-                append(vector, to: &body)
-            }
-            body.append(UInt8(ascii: ","))
-        }
-        body.removeLast()
-        body.append(contentsOf: "],\"metadatas\":[".utf8)
-        for (record, exponent) in zip(records, exponents) {
-            MetadataFields.append(record.payload, exponent: exponent, mark.indexed, to: &body)
-            body.append(UInt8(ascii: ","))
-        }
-        body.removeLast()
-        body.append(contentsOf: "]}".utf8)
-        return body
-    }
-
     static func get(
-        ids: some Collection<String>, _ columns: [Column]
+        ids: some Collection<String>, _ columns: [Column], isLimited: Bool = false
     ) -> [UInt8] {
         var body = Array("{\"ids\":".utf8)
         append(ids, to: &body)
+        if isLimited { body.append(contentsOf: ",\"limit\":\(ids.count)".utf8) }
         append(columns, to: &body)
         body.append(UInt8(ascii: "}"))
         return body
     }
 
-    static func get(matching clause: WhereClause?, page: (offset: Int, limit: Int)? = nil) -> [UInt8] {
-        var body = Array("{\"include\":[]".utf8)
+    static func get(matching clause: WhereClause?, offset: Int, limit: Int) -> [UInt8] {
+        var body = Array("{\"include\":[],\"offset\":\(offset),\"limit\":\(limit)".utf8)
         append(clause, to: &body)
-        if let page { body.append(contentsOf: ",\"offset\":\(page.offset),\"limit\":\(page.limit)".utf8) }
         body.append(UInt8(ascii: "}"))
         return body
     }
@@ -95,7 +57,7 @@ enum RecordRequest {
         body.append(UInt8(ascii: "]"))
     }
 
-    private static func append(_ vector: [Float], to body: inout [UInt8]) {
+    static func append(_ vector: [Float], to body: inout [UInt8]) {
         body.append(UInt8(ascii: "["))
         for (index, component) in vector.enumerated() {
             if index > 0 { body.append(UInt8(ascii: ",")) }

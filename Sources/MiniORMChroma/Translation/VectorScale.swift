@@ -2,8 +2,8 @@
 internal import CVectorKernels
 
 /// The server divides a cosine vector by its norm plus 1e-30, in 32-bit arithmetic: very short vectors come out too
-/// short, very long ones not at all. A power of two takes such a vector to a middling length, without rounding, and
-/// the cosine does not depend on it.
+/// short, very long ones not at all. A power of two takes such a vector to a middling length, and the cosine does not
+/// depend on it. It rounds only components below 2^-126 of the largest, which are too small to turn the vector.
 enum VectorScale {
     /// The power of two to divide a vector by; 0 for nearly all vectors.
     static func exponent(_ vector: [Float]) -> Int {

@@ -9,14 +9,34 @@ struct WhereClause: Hashable {
     let json: [UInt8]
 
     /// The clause of a filter; `nil` where the server has to give every record.
-    init?(_ filter: VectorFilter, _ indexed: ChromaIndexedFields, conditions: Int) {
-        guard indexed != .none, conditions > 0 else { return nil }
-        var budget = conditions
+    ///
+    /// Whatever it asks for, records that are not indexed whole are asked for too.
+    init?(_ filter: VectorFilter, _ indexed: IndexedKeys, _ limits: ChromaLimits) {
+        guard indexed.fields != .none else { return nil }
+        // One condition is for the records that are not indexed whole.
+        var budget = Budget(
+            conditions: limits.conditions - 1, operands: limits.operands, ordersNumbers: limits.ordersNumbers)
         guard let node = Node(filter, indexed, &budget, depth: 0) else { return nil }
         self.filter = node.filter
-        var json: [UInt8] = []
+        var json = Array("{\"$or\":[".utf8)
         node.append(to: &json)
+        json.append(contentsOf: ",{\"\(MetadataFields.partial)\":{\"$eq\":\"\(MetadataFields.isPartial)\"}}]}".utf8)
         self.json = json
+    }
+
+    /// What the server may still be asked.
+    private struct Budget {
+        var conditions: Int
+        var operands: Int
+        var ordersNumbers: Bool
+
+        /// False, and nothing is spent, where it is not enough.
+        mutating func spend(conditions: Int, operands: Int = 0) -> Bool {
+            guard conditions <= self.conditions, operands <= self.operands else { return false }
+            self.conditions -= conditions
+            self.operands -= operands
+            return true
+        }
     }
 
     private indirect enum Node {
@@ -28,22 +48,21 @@ struct WhereClause: Hashable {
         /// The server reads JSON of at most 128 levels, and each `$and` is two.
         private static let maximumDepth = 24
 
-        init?(_ filter: VectorFilter, _ indexed: ChromaIndexedFields, _ budget: inout Int, depth: Int) {
+        init?(_ filter: VectorFilter, _ indexed: IndexedKeys, _ budget: inout Budget, depth: Int) {
             guard depth < Self.maximumDepth else { return nil }
             switch filter {
             case .compare(let path, let comparison, let operand):
-                guard let key = MetadataFields.key(path.parts), let scalar = MetadataFields.Scalar(operand),
-                    let operation = Self.operation(comparison, operand), budget > 0
+                guard let key = indexed.key(path.parts), let scalar = MetadataFields.Scalar(operand),
+                    let operation = Self.operation(comparison, operand),
+                    comparison == .equal || budget.ordersNumbers, budget.spend(conditions: 1)
                 else { return nil }
-                budget -= 1
                 self = .condition(filter, key: key, operation: operation, operands: [scalar], isList: false)
             case .isIn(let path, let operands):
-                self.init(filter, path, operands, &budget)
+                self.init(filter, path, operands, indexed, &budget)
             case .contains(let path, let operand):
-                guard indexed == .scalarsAndElements, let key = MetadataFields.elementsKey(path.parts),
-                    let scalar = MetadataFields.Scalar(operand), budget > 0
+                guard indexed.fields == .scalarsAndElements, let key = indexed.elementsKey(path.parts),
+                    let scalar = MetadataFields.Scalar(operand), budget.spend(conditions: 1)
                 else { return nil }
-                budget -= 1
                 self = .element(filter, key: key, scalar.element)
             case .and(let terms):
                 var nodes: [Node] = []
@@ -68,8 +87,11 @@ struct WhereClause: Hashable {
             }
         }
 
-        private init?(_ filter: VectorFilter, _ path: FieldPath, _ operands: [PayloadValue], _ budget: inout Int) {
-            guard let key = MetadataFields.key(path.parts), !operands.isEmpty, operands.count <= 1_000 else {
+        private init?(
+            _ filter: VectorFilter, _ path: FieldPath, _ operands: [PayloadValue], _ indexed: IndexedKeys,
+            _ budget: inout Budget
+        ) {
+            guard let key = indexed.key(path.parts), !operands.isEmpty, operands.count <= 1_000 else {
                 return nil
             }
             // The operands of one list are of one type.
@@ -85,8 +107,8 @@ struct WhereClause: Hashable {
             let nodes = [texts, numbers, bools].filter { !$0.isEmpty }.map {
                 Node.condition(filter, key: key, operation: "$in", operands: $0, isList: true)
             }
-            guard nodes.count <= budget else { return nil }
-            budget -= nodes.count
+            // The server compares each number as an integer and as a double.
+            guard budget.spend(conditions: nodes.count, operands: operands.count + numbers.count) else { return nil }
             self = nodes.count == 1 ? nodes[0] : .any(nodes)
         }
 
