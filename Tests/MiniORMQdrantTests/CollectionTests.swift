@@ -128,6 +128,22 @@ extension ServerTests {
             try await Server.control("/reset", [:])
         }
 
+        /// Alone in their collection, so that nothing else keeps the engine from deciding.
+        @Test(arguments: [1_801_439_850_948_199, 9_007_199_254_740_991, 1_801_445_186_561_875] as [Double])
+        func aLongIntegralDoubleIsNeverMistaken(_ number: Double) async throws {
+            try await Server.withCollection(Server.store(), metric: .dot) { repository in
+                try await repository.upsert([
+                    VectorRecord(id: "a", vector: [1, 0, 0, 0], payload: ["n": .double(number)])
+                ])
+                #expect(try await repository.count(matching: .field("n") == .double(number)) == 1)
+                #expect(try await repository.count(matching: .field("n") != .double(number)) == 0)
+                #expect(try await repository.query([1, 0, 0, 0], filter: .field("n") >= .double(number)).count == 1)
+                #expect(try await repository.query([1, 0, 0, 0], filter: .field("n") <= .double(number)).count == 1)
+                #expect(try await repository.delete(matching: .field("n") < .double(number)) == 0)
+                #expect(try await repository.delete(matching: .field("n") > .double(number)) == 0)
+            }
+        }
+
         @Test func roughlyKeptDoublesNeverDecide() async throws {
             try await Server.withCollection(Server.store(), metric: .dot) { repository in
                 let numbers = [
