@@ -58,8 +58,8 @@ extension QdrantVectorStore {
     /// The library's own index, which finds doubles that are kept only nearly.
     private static var roughIndex: Qdrant_CreateFieldIndexCollection { index(QdrantCollection.roughKey, .keyword) }
 
-    /// Creates the indexes that are not there: servers count those that are there against their limit, and refuse some keys
-    /// even what would change nothing.
+    /// Creates the indexes that are not there: servers count those that are there against their limit, and refuse some
+    /// keys even what would change nothing.
     private func createIndexes(
         _ requests: [Qdrant_CreateFieldIndexCollection], of name: String, _ collection: QdrantCollection
     ) async throws(VectorStoreError) {

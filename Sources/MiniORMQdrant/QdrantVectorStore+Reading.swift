@@ -72,8 +72,8 @@ extension QdrantVectorStore {
         }
     }
 
-    /// The number of records that match: counted by the engine where it decides the whole filter, and strict mode lets it
-    /// count exactly.
+    /// The number of records that match: counted by the engine where it decides the whole filter, and strict mode lets
+    /// it count exactly.
     public func count(_ request: CountRequest) async throws(VectorStoreError) -> Int {
         try await with(request.collection) { collection async throws(VectorStoreError) in
             let plan = try await plan(request.filter, request.collection, collection)

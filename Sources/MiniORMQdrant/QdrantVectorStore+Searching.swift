@@ -5,8 +5,9 @@ extension QdrantVectorStore {
     /// The records nearest to a vector.
     ///
     /// One call, as a rule. Where fewer than `topK` records came back the engine is asked again, exactly; where the filter
-    /// is finished on our side and too few of the candidates match, again with more of them; and at the end of that, where
-    /// strict mode allows no more, or where scores overflow single precision, every candidate is read and scored here.
+    /// is finished on our side and too few of the candidates match, again with more of them; and at the end of that,
+    /// where strict mode allows no more, or where scores overflow single precision, every candidate is read and scored
+    /// here.
     public func query(_ request: QueryRequest) async throws(VectorStoreError) -> [VectorSearchResult] {
         let answers = try await answers(request.collection, [request.vector], request.options)
         return answers.first ?? []
@@ -58,8 +59,8 @@ extension QdrantVectorStore {
         }
     }
 
-    /// What the engine answers; `nil` where it cannot or may not: the reply to a single query is too large, or strict mode
-    /// allows no exact search and the caller did not insist on one.
+    /// What the engine answers; `nil` where it cannot or may not: the reply to a single query is too large, or strict
+    /// mode allows no exact search and the caller did not insist on one.
     private func found(_ search: Search, _ vectors: [[Float]]) async throws(VectorStoreError) -> [[StoredPoint]]? {
         do {
             return try await answered(search, vectors)
@@ -166,8 +167,8 @@ private struct Search {
     let plan: FilterTranslation.Plan
     /// How many candidates the engine is asked for.
     var limit: Int
-    /// How many at most: from there on, reading everything is no slower than asking for so much, or strict mode allows no
-    /// more.
+    /// How many at most: from there on, reading everything is no slower than asking for so much, or strict mode allows
+    /// no more.
     let maximumLimit: Int
     /// Whether the engine is to pass its index by.
     var isExact: Bool

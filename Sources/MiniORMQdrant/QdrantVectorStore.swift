@@ -21,8 +21,8 @@ internal import Synchronization
 /// - Upserts: sent in batches, several at a time, not atomic; see `VectorStoreError.Code.partialWrite`.
 /// - Collections that this library did not create can be opened, if they hold one unnamed dense vector for each point,
 ///   and are never dropped. On old servers, which keep no collection metadata, one whose creation was cut off
-///   between two calls counts as such. One that is dropped and created anew by another program with another metric is noticed when
-///   a call fails, not before.
+///   between two calls counts as such. One that is dropped and created anew by another program with another metric is
+///   noticed when a call fails, not before.
 ///
 /// A store is one HTTP/2 connection, opened at the first call; share it between repositories and tasks.
 public final class QdrantVectorStore: AsyncVectorStorePort {
@@ -99,8 +99,8 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
         }
     }
 
-    /// Runs calls on a collection. When the server refuses one, and what was known of the collection proves to be old, they
-    /// run again: limits and indexes may have changed. What they have done by then does no harm when done again.
+    /// Runs calls on a collection. When the server refuses one, and what was known of the collection proves to be old,
+    /// they run again: limits and indexes may have changed. What they have done by then does no harm when done again.
     func with<Value>(
         _ name: String, _ body: (QdrantCollection) async throws(VectorStoreError) -> Value
     ) async throws(VectorStoreError) -> Value {
@@ -153,8 +153,8 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
         return CollectionDescription(name: name, dimension: collection.dimension, metric: collection.metric)
     }
 
-    /// The names of the collections that can be opened: with one unnamed dense vector by cosine, dot or Euclid, and a name
-    /// that a collection may have.
+    /// The names of the collections that can be opened: with one unnamed dense vector by cosine, dot or Euclid, and a
+    /// name that a collection may have.
     ///
     /// Costs a call for each collection of the server.
     public func listCollections() async throws(VectorStoreError) -> [String] {

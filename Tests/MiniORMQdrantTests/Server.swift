@@ -45,8 +45,8 @@ enum Server {
     /// Whether the test service answers where tests take any server: where no true one is named.
     static var isTheService: Bool { ProcessInfo.processInfo.environment["MINIORM_QDRANT_URL"] == nil }
 
-    /// Whether tests run that only the test service can serve: always, unless a true server alone is named. Where neither is,
-    /// they fail and say what to start.
+    /// Whether tests run that only the test service can serve: always, unless a true server alone is named. Where
+    /// neither is, they fail and say what to start.
     static var runsServiceTests: Bool {
         isTheService || ProcessInfo.processInfo.environment["MINIORM_QDRANT_SERVICE"] != nil
     }

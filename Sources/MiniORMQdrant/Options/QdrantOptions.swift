@@ -29,8 +29,8 @@ public struct QdrantConnectionOptions: Sendable {
     /// noticed: it is closed when a ping goes unanswered for 10 s, or for half of this if that is less, and calls on it
     /// are sent again on a new one. A proxy before the server may want this longer; it then answers with `GOAWAY`.
     public var keepAlive: Duration = .seconds(30)
-    /// The largest reply accepted, in bytes; at least 1 MB. Where a page of records would be larger, fewer are asked for; one
-    /// record that is larger alone cannot be read.
+    /// The largest reply accepted, in bytes; at least 1 MB. Where a page of records would be larger, fewer are asked
+    /// for; one record that is larger alone cannot be read.
     public var maximumReplyBytes = 256 << 20
     /// The certificates that `qdrants://` trusts, as a PEM file; `nil` for the system's.
     public var trustedCertificates: String?
@@ -74,8 +74,8 @@ public struct QdrantSearchOptions: Sendable {
     public var exact = false
     /// How many candidates the HNSW index keeps in a query; `nil` for the collection's own.
     public var ef: Int?
-    /// Whether the best of a quantised search are scored again by their full vectors; `nil` for yes, as the scores of scalar
-    /// and product quantisation are not the contract's.
+    /// Whether the best of a quantised search are scored again by their full vectors; `nil` for yes, as the scores of
+    /// scalar and product quantisation are not the contract's.
     public var rescore: Bool?
     /// How many more candidates a quantised search takes before that, as a factor of at least 1.
     public var oversampling: Double?

@@ -68,8 +68,8 @@ struct FilterTranslation: Sendable {
         return keys.joined(separator: ".")
     }
 
-    /// A key as a server tells it, written as ``key(_:)`` writes it: names that need no quotes for the one may have them
-    /// for the other.
+    /// A key as a server tells it, written as ``key(_:)`` writes it: names that need no quotes for the one may have
+    /// them for the other.
     static func canonical(_ key: String) -> String {
         var written = ""
         var rest = key.utf8[...]
@@ -257,8 +257,8 @@ struct FilterTranslation: Sendable {
         }
     }
 
-    /// Whether no index stands in the way (one of another type may answer for its own values alone), and none is missing
-    /// that strict mode asks for. Conditions on a field are on its elements too.
+    /// Whether no index stands in the way (one of another type may answer for its own values alone), and none is
+    /// missing that strict mode asks for. Conditions on a field are on its elements too.
     private func takes(_ key: String, _ types: [Qdrant_PayloadSchemaType]) -> Bool {
         let keys = key.hasSuffix("[]") ? [key] : [key, key + "[]"]
         return keys.allSatisfy { collection.indexes[$0].map(types.contains) ?? takesUnindexed }
@@ -304,8 +304,8 @@ extension VectorFilter {
         }
     }
 
-    /// The same filter without parts that match everything or nothing, unless it is such a part as a whole: `.and([])` or
-    /// `.or([])`.
+    /// The same filter without parts that match everything or nothing, unless it is such a part as a whole: `.and([])`
+    /// or `.or([])`.
     var folded: VectorFilter {
         switch self {
         case .isIn(_, let operands) where operands.isEmpty: return .or([])

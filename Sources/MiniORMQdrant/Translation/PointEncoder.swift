@@ -152,8 +152,8 @@ extension Double {
     ///
     /// It does not round as IEEE 754 asks for: it takes the digits as an integer, makes that a double, and multiplies or
     /// divides by a power of ten. That is right where both are exact (an integer that a double holds, a power of at most
-    /// 22), and up to 2 units in the last place off elsewhere. An integral double is written with a digit after the point,
-    /// so the digits of one past a tenth of 2^53 may be more than a double holds too.
+    /// 22), and up to 2 units in the last place off elsewhere. An integral double is written with a digit after the
+    /// point, so the digits of one past a tenth of 2^54 may be more than a double holds too.
     var isKeptExactly: Bool {
         // The shortest digits that give the number back: `-12.5`, `1.25e-07`.
         var digits: UInt64 = 0

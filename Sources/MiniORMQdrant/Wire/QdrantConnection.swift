@@ -71,8 +71,9 @@ final class QdrantConnection: Sendable {
         .defaults { config in
             // A lost connection is tried again while a call's own retries last.
             config.backoff = .init(initial: .milliseconds(50), max: .seconds(5), multiplier: 1.6, jitter: 0.2)
-            // The transport stops its pings when the last call ends and does not begin again with the next one, unless idle
-            // connections are pinged too. A ping begins the wait for an answer anew, so the wait has to be the shorter.
+            // The transport stops its pings when the last call ends and does not begin again with the next one, unless
+            // idle connections are pinged too. A ping begins the wait for an answer anew, so the wait has to be the
+            // shorter.
             let keepAlive = min(options.keepAlive, .forever)
             config.connection.keepalive = .init(
                 time: keepAlive, timeout: min(.seconds(10), keepAlive / 2), allowWithoutCalls: true)
@@ -156,8 +157,8 @@ final class QdrantConnection: Sendable {
         return try outcome.get()
     }
 
-    /// A time for the server: at most eight digits and a unit, and no less than the time itself, so that our side is the
-    /// first to give up and says why.
+    /// A time for the server: at most eight digits and a unit, and no less than the time itself, so that our side is
+    /// the first to give up and says why.
     static func timeout(_ nanoseconds: Int64) -> String {
         let milliseconds = max(1, (nanoseconds + 999_999) / 1_000_000)
         return milliseconds < 100_000_000 ? "\(milliseconds)m" : "\(min(99_999_999, (milliseconds + 999) / 1_000))S"
@@ -195,8 +196,9 @@ final class QdrantConnection: Sendable {
     }
 }
 
-/// The transport gave up a reply at its length. It says so as a status of its own making, without metadata and with a code
-/// that depends on its version, after the reply has begun: a server that fails does so instead of a reply, not within one.
+/// The transport gave up a reply at its length. It says so as a status of its own making, without metadata and with a
+/// code that depends on its version, after the reply has begun: a server that fails does so instead of a reply, not
+/// within one.
 struct ReplyTooLarge: Error {
     fileprivate static let codes: [Status.Code] = [.internalError, .resourceExhausted]
 }
