@@ -10,13 +10,15 @@ extension QdrantVectorStore {
     public func createCollection(_ request: CreateCollectionRequest) async throws(VectorStoreError) {
         let wanted = request.collection
         do throws(VectorStoreError) {
+            guard (1...QdrantCollection.maximumDimension).contains(wanted.dimension) else {
+                throw VectorStoreError(
+                    .invalidArgument, "a dimension is 1 to \(QdrantCollection.maximumDimension)", store: Self.name)
+            }
             let indexes = try options.collection.indexRequests
             if let present = try await info(wanted.name) {
                 switch request.mode {
                 case .create: throw Self.exists(wanted.name)
-                case .ensure:
-                    try ensure(wanted, is: present)
-                    return try await createIndexes(indexes, of: wanted.name)
+                case .ensure: return try await ensure(wanted, present, indexes)
                 case .overwrite: try await drop(wanted.name, present)
                 }
             }
@@ -31,49 +33,53 @@ extension QdrantVectorStore {
                 // Another program was faster, or our own first try got through and its reply did not.
                 guard let present = try? await info(wanted.name) else { throw error }
                 if QdrantCollection(present)?.creation != creation {
+                    // A collection that may be another program's is never marked as ours.
                     guard request.mode == .ensure else { throw Self.exists(wanted.name) }
-                    try ensure(wanted, is: present)
+                    return try await ensure(wanted, present, indexes)
                 }
             }
-            try await mark(wanted.name, identity)
-            try await createIndexes(indexes, of: wanted.name)
+            guard let made = try await info(wanted.name) else { throw Self.notFound(wanted.name) }
+            let collection = try learn(wanted.name, made)
+            // Where the server keeps no metadata, the mark is an index on a field that no point has.
+            let mark = collection.isOurs ? [] : [Self.index(Reserved.marker(identity), .bool)]
+            try await createIndexes(mark + [Self.roughIndex] + indexes, of: wanted.name, collection)
         } catch {
             throw error.adding(store: Self.name, collection: wanted.name)
         }
     }
 
-    /// The library's own indexes: one that finds roughly kept doubles and, on servers that keep no collection metadata, one
-    /// on a field that no point has, as the mark.
-    private func mark(_ name: String, _ identity: PointIdentity) async throws(VectorStoreError) {
-        guard let info = try await info(name) else { throw Self.notFound(name) }
-        guard let collection = QdrantCollection(info) else { throw Self.foreign(name) }
-        let marks = collection.isOurs ? [] : [Reserved.marker(identity)]
-        try await createIndexes(
-            (marks + [QdrantCollection.roughKey]).map { key in
-                .with {
-                    $0.fieldName = key
-                    $0.fieldType = .bool
-                }
-            }, of: name)
+    private static func index(_ key: String, _ type: Qdrant_FieldType) -> Qdrant_CreateFieldIndexCollection {
+        .with {
+            $0.fieldName = key
+            $0.fieldType = type
+        }
     }
 
+    /// The library's own index, which finds doubles that are kept only nearly.
+    private static var roughIndex: Qdrant_CreateFieldIndexCollection { index(QdrantCollection.roughKey, .keyword) }
+
+    /// Creates the indexes that are not there: servers count those that are there against their limit, and refuse some
+    /// keys even what would change nothing.
     private func createIndexes(
-        _ requests: [Qdrant_CreateFieldIndexCollection], of name: String
+        _ requests: [Qdrant_CreateFieldIndexCollection], of name: String, _ collection: QdrantCollection
     ) async throws(VectorStoreError) {
-        guard !requests.isEmpty else { return }
-        for var request in requests {
+        let missing = requests.filter { collection.indexes[$0.fieldName] != $0.fieldType.schema }
+        guard !missing.isEmpty else { return }
+        remember(name, nil)
+        for var request in missing {
             request.collectionName = name
             request.wait = true
             let reply = try await connection.call(QdrantMethods.createIndex, request)
             try Self.check(reply)
         }
+        // What another task learned meanwhile lacks some.
         remember(name, nil)
     }
 
     private func ensure(
-        _ wanted: CollectionDescription, is info: Qdrant_CollectionInfo
-    ) throws(VectorStoreError) {
-        guard let present = QdrantCollection(info) else { throw Self.foreign(wanted.name) }
+        _ wanted: CollectionDescription, _ info: Qdrant_CollectionInfo, _ indexes: [Qdrant_CreateFieldIndexCollection]
+    ) async throws(VectorStoreError) {
+        let present = try learn(wanted.name, info)
         guard present.dimension == wanted.dimension, present.metric == wanted.metric else {
             throw VectorStoreError(
                 .collectionMismatch,
@@ -81,7 +87,15 @@ extension QdrantVectorStore {
                     + "not \(wanted.dimension) and \(wanted.metric)",
                 store: Self.name, collection: wanted.name)
         }
-        remember(wanted.name, present)
+        try await createIndexes(indexes, of: wanted.name, present)
+        guard present.isOurs, !present.knowsRough else { return }
+        do throws(VectorStoreError) {
+            // Whoever created the collection came not so far.
+            try await createIndexes([Self.roughIndex], of: wanted.name, present)
+        } catch {
+            // The answers are right without it, so a key that may only read, or a full table of indexes, is no failure.
+            guard error.code == .unauthorized || QdrantFailure.isRefusal(error) else { throw error }
+        }
     }
 
     private static func exists(_ name: String) -> VectorStoreError {
@@ -105,5 +119,10 @@ extension QdrantVectorStore {
         guard let present = try await info(name) else { throw Self.notFound(name) }
         do { try await drop(name, present) } catch { throw error.adding(collection: name) }
     }
+}
+
+extension Qdrant_FieldType {
+    /// What a collection's description calls an index of this type.
+    fileprivate var schema: Qdrant_PayloadSchemaType? { Qdrant_PayloadSchemaType(rawValue: rawValue + 1) }
 }
 #endif

@@ -37,6 +37,7 @@ extension QdrantVectorStore {
         }
     }
 
+    /// Points by id; in halves where an answer would be too large.
     private func get(
         _ points: [Qdrant_PointId], _ name: String, _ payload: Qdrant_WithPayloadSelector, includeVectors: Bool
     ) async throws(VectorStoreError) -> [StoredPoint] {
@@ -46,7 +47,12 @@ extension QdrantVectorStore {
         request.withPayload = payload
         request.withVectors.enable = includeVectors
         if let consistency { request.readConsistency = consistency }
-        return try await connection.call(QdrantMethods.get, request)
+        do { return try await connection.call(QdrantMethods.get, request) } catch {
+            guard QdrantFailure.isTooLarge(error), points.count > 1 else { throw error }
+        }
+        let half = points.count / 2
+        return try await get(Array(points[..<half]), name, payload, includeVectors: includeVectors)
+            + get(Array(points[half...]), name, payload, includeVectors: includeVectors)
     }
 
     /// In a collection of ours only the reserved part of payloads is asked for; points that another program put there
@@ -66,11 +72,12 @@ extension QdrantVectorStore {
         }
     }
 
-    /// The number of records that match: counted by the engine where it decides the whole filter.
+    /// The number of records that match: counted by the engine where it decides the whole filter, and strict mode lets
+    /// it count exactly.
     public func count(_ request: CountRequest) async throws(VectorStoreError) -> Int {
         try await with(request.collection) { collection async throws(VectorStoreError) in
             let plan = try await plan(request.filter, request.collection, collection)
-            if plan.finished == nil { return try await count(request.collection, plan.pushed) }
+            if plan.finished == nil { return try await count(request.collection, plan, collection) }
             var count = 0
             var scroll = Scroll(request.collection, plan, includeVectors: false)
             while let page = try await next(&scroll, collection, limit: 1024) { count += page.count }
@@ -78,10 +85,24 @@ extension QdrantVectorStore {
         }
     }
 
-    func count(_ name: String, _ filter: Qdrant_Filter?) async throws(VectorStoreError) -> Int {
+    /// The number of records that match a filter which the engine decides.
+    func count(
+        _ name: String, _ plan: FilterTranslation.Plan, _ collection: QdrantCollection
+    ) async throws(VectorStoreError) -> Int {
+        if plan.isNothing { return 0 }
+        guard collection.limits.allowsExact else {
+            // Ids alone are small.
+            let limit = min(10_000, collection.limits.queryLimit ?? .max)
+            var count = 0
+            var scroll = Scroll(name, plan, includeVectors: false)
+            while !scroll.isAtEnd {
+                count += try await page(&scroll, .with { $0.enable = false }, limit: limit).count
+            }
+            return count
+        }
         var request = Qdrant_CountPoints()
         request.collectionName = name
-        if let filter { request.filter = filter }
+        if let filter = plan.pushed { request.filter = filter }
         request.exact = true
         if let consistency { request.readConsistency = consistency }
         return Int(clamping: try await connection.call(QdrantMethods.count, request).result.count)
@@ -93,17 +114,17 @@ extension QdrantVectorStore {
             let plan = try await plan(request.filter, request.collection, collection)
             var scroll = Scroll(request.collection, plan, includeVectors: true)
             if let cursor = request.cursor {
-                guard let point = cursor.state as? Qdrant_PointId else {
+                guard let position = cursor.state as? Scroll.Position else {
                     throw VectorStoreError(
                         .invalidArgument, "the cursor is not one of this store's", store: Self.name)
                 }
-                scroll.offset = point
+                scroll.position = position
             }
             let page = try await next(&scroll, collection, limit: max(1, request.pageSize)) ?? []
             var records: [VectorRecord] = []
             records.reserveCapacity(page.count)
             for point in page { records.append(try point.record()) }
-            return ScanPage(records: records, next: scroll.offset.map { ScanCursor($0) })
+            return ScanPage(records: records, next: scroll.isAtEnd ? nil : ScanCursor(scroll.position))
         }
     }
 
@@ -112,14 +133,21 @@ extension QdrantVectorStore {
         let name: String
         let plan: FilterTranslation.Plan
         let includeVectors: Bool
-        /// The first point of the next page.
-        var offset: Qdrant_PointId?
-        var isAtEnd = false
+        var position = Position()
+        var isAtEnd: Bool
+
+        struct Position: Sendable {
+            /// The first point of the next page; `nil` at the beginning.
+            var offset: Qdrant_PointId?
+            /// How many points a page may have: fewer once an answer was too large.
+            var limit = Int.max
+        }
 
         init(_ name: String, _ plan: FilterTranslation.Plan, includeVectors: Bool) {
             self.name = name
             self.plan = plan
             self.includeVectors = includeVectors
+            isAtEnd = plan.isNothing
         }
     }
 
@@ -128,20 +156,36 @@ extension QdrantVectorStore {
         _ scroll: inout Scroll, _ collection: QdrantCollection, limit: Int
     ) async throws(VectorStoreError) -> [StoredPoint]? {
         guard !scroll.isAtEnd else { return nil }
+        let found = try await page(&scroll, collection.payloadSelector, limit: collection.pageLimit(limit))
+        var points = try await complete(found, scroll.name, collection)
+        if let filter = scroll.plan.finished { points = try Self.matching(points, filter) }
+        return points
+    }
+
+    /// A page as the engine answers it; a shorter one where an answer would be too large.
+    private func page(
+        _ scroll: inout Scroll, _ payload: Qdrant_WithPayloadSelector, limit: Int
+    ) async throws(VectorStoreError) -> [StoredPoint] {
         var request = Qdrant_ScrollPoints()
         request.collectionName = scroll.name
         if let filter = scroll.plan.pushed { request.filter = filter }
-        if let offset = scroll.offset { request.offset = offset }
-        request.limit = UInt32(clamping: collection.pageLimit(limit))
-        request.withPayload = collection.payloadSelector
+        if let offset = scroll.position.offset { request.offset = offset }
+        request.withPayload = payload
         request.withVectors.enable = scroll.includeVectors
         if let consistency { request.readConsistency = consistency }
-        let reply = try await connection.call(QdrantMethods.scroll, request)
-        scroll.offset = reply.next
-        scroll.isAtEnd = scroll.offset == nil
-        var points = try await complete(reply.points, scroll.name, collection)
-        if let filter = scroll.plan.finished { points = try Self.matching(points, filter) }
-        return points
+        while true {
+            let limit = min(limit, scroll.position.limit)
+            request.limit = UInt32(clamping: limit)
+            do {
+                let reply = try await connection.call(QdrantMethods.scroll, request)
+                scroll.position.offset = reply.next
+                scroll.isAtEnd = reply.next == nil
+                return reply.points
+            } catch {
+                guard QdrantFailure.isTooLarge(error), limit > 1 else { throw error }
+                scroll.position.limit = limit / 2
+            }
+        }
     }
 
     static func matching(_ points: [StoredPoint], _ filter: VectorFilter) throws(VectorStoreError) -> [StoredPoint] {
@@ -157,7 +201,7 @@ extension QdrantVectorStore {
                 case .all: $0.type = .all
                 case .majority: $0.type = .majority
                 case .quorum: $0.type = .quorum
-                case .replicas(let count): $0.factor = UInt64(clamping: max(1, count))
+                case .replicas(let count): $0.factor = UInt64(clamping: count)
                 }
             }
         }

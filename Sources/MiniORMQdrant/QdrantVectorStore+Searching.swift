@@ -5,14 +5,15 @@ extension QdrantVectorStore {
     /// The records nearest to a vector.
     ///
     /// One call, as a rule. Where fewer than `topK` records came back the engine is asked again, exactly; where the filter
-    /// is finished on our side and too few of the candidates match, again with more of them; and at the end of that, or
-    /// where scores overflow single precision, every candidate is read and scored here.
+    /// is finished on our side and too few of the candidates match, again with more of them; and at the end of that,
+    /// where strict mode allows no more, or where scores overflow single precision, every candidate is read and scored
+    /// here.
     public func query(_ request: QueryRequest) async throws(VectorStoreError) -> [VectorSearchResult] {
         let answers = try await answers(request.collection, [request.vector], request.options)
         return answers.first ?? []
     }
 
-    /// Answers as by ``query(_:)``: all vectors in one call, and further ones for those that need more.
+    /// Answers as by ``query(_:)``: all vectors in one call, and those that need more together in further ones.
     public func queryBatch(_ request: QueryBatchRequest) async throws(VectorStoreError) -> [[VectorSearchResult]] {
         try await answers(request.collection, request.vectors, request.options)
     }
@@ -22,51 +23,60 @@ extension QdrantVectorStore {
     ) async throws(VectorStoreError) -> [[VectorSearchResult]] {
         try await with(name) { collection async throws(VectorStoreError) in
             for vector in vectors { try collection.check(vector) }
-            guard options.topK > 0 else { return vectors.map { _ in [] } }
+            var answers = [[VectorSearchResult]](repeating: [], count: vectors.count)
+            guard options.topK > 0, !vectors.isEmpty else { return answers }
             let plan = try await plan(options.filter, name, collection)
-            let search = Search(name, collection, options, plan, isExact: self.options.search.exact)
-            var answers: [[VectorSearchResult]] = []
-            if search.limit > search.maximumLimit {
-                for vector in vectors { answers.append(try await scoredHere(search, vector)) }
-                return answers
-            }
-            for part in search.parts(of: vectors) {
-                let found = try await found(search, part)
-                for (vector, points) in zip(part, found) {
-                    answers.append(try await widened(search, vector, points))
+            if plan.isNothing { return answers }
+            let first = Search(name, collection, options, plan, isExact: self.options.search.exact)
+            var open = [(search: first, queries: Array(vectors.indices))]
+            var scanned: [Int] = []
+            while let (search, queries) = open.popLast() {
+                var exactly: [Int] = []
+                var wider: [Int] = []
+                for part in search.parts(of: queries) {
+                    guard let found = try await found(search, part.map { vectors[$0] }) else {
+                        scanned += part
+                        continue
+                    }
+                    for (query, points) in zip(part, found) {
+                        let results = try search.results(points)
+                        switch search.next(results, points) {
+                        case .answer: answers[query] = results
+                        case .askExactly: exactly.append(query)
+                        case .askForMore: wider.append(query)
+                        case .scan: scanned.append(query)
+                        }
+                    }
                 }
+                if !exactly.isEmpty { open.append((search.exactly, exactly)) }
+                if !wider.isEmpty { open.append((search.wider, wider)) }
+            }
+            if !scanned.isEmpty {
+                let results = try await scoredHere(first, scanned.map { vectors[$0] })
+                for (query, results) in zip(scanned, results) { answers[query] = results }
             }
             return answers
         }
     }
 
-    /// Asks again until there are enough answers, or no more.
-    private func widened(
-        _ search: Search, _ vector: [Float], _ first: [StoredPoint]
-    ) async throws(VectorStoreError) -> [VectorSearchResult] {
-        var search = search
-        var points = first
-        while true {
-            let isExhausted = points.count < search.limit
-            let results = try search.results(points)
-            if results.contains(where: { !$0.score.isFinite }) { return try await scoredHere(search, vector) }
-            if search.isEnough(results, last: points.last, isExhausted) { return results }
-            if isExhausted {
-                if search.isExact { return results }
-                search.isExact = true
-            } else {
-                search.limit *= 4
-            }
-            guard search.limit <= search.maximumLimit else { return try await scoredHere(search, vector) }
-            do throws(VectorStoreError) { points = try await found(search, [vector]).first ?? [] } catch {
-                // Strict mode may allow no exact search.
-                guard error.code == .invalidArgument, search.isExact, !options.search.exact else { throw error }
-                return try await scoredHere(search, vector)
-            }
+    /// What the engine answers; `nil` where it cannot or may not: the reply to a single query is too large, or strict
+    /// mode allows no exact search and the caller did not insist on one.
+    private func found(_ search: Search, _ vectors: [[Float]]) async throws(VectorStoreError) -> [[StoredPoint]]? {
+        do {
+            return try await answered(search, vectors)
+        } catch {
+            if QdrantFailure.isRefusal(error), search.isExact, !search.isExactWanted { return nil }
+            guard QdrantFailure.isTooLarge(error) else { throw error }
         }
+        guard vectors.count > 1 else { return nil }
+        let half = vectors.count / 2
+        guard let lower = try await found(search, Array(vectors[..<half])),
+            let upper = try await found(search, Array(vectors[half...]))
+        else { return nil }
+        return lower + upper
     }
 
-    private func found(_ search: Search, _ vectors: [[Float]]) async throws(VectorStoreError) -> [[StoredPoint]] {
+    private func answered(_ search: Search, _ vectors: [[Float]]) async throws(VectorStoreError) -> [[StoredPoint]] {
         let requests = vectors.map { request(search, $0) }
         var found: [[StoredPoint]] = []
         if requests.count == 1 {
@@ -95,7 +105,10 @@ extension QdrantVectorStore {
         if let filter = search.plan.pushed { request.filter = filter }
         if search.isExact { request.params.exact = true }
         if let ef = options.search.ef { request.params.hnswEf = UInt64(clamping: ef) }
-        if let rescore = options.search.rescore { request.params.quantization.rescore = rescore }
+        // Without it, the scores of some kinds of quantisation would be those of the smaller vectors.
+        if let rescore = options.search.rescore ?? (search.collection.isQuantized ? true : nil) {
+            request.params.quantization.rescore = rescore
+        }
         if let oversampling = options.search.oversampling { request.params.quantization.oversampling = oversampling }
         request.limit = UInt64(clamping: search.limit)
         request.withPayload = search.collection.payloadSelector
@@ -104,30 +117,45 @@ extension QdrantVectorStore {
         return request
     }
 
-    /// Reads every candidate and scores it here, holding a few times `topK` answers.
-    private func scoredHere(_ search: Search, _ vector: [Float]) async throws(VectorStoreError) -> [VectorSearchResult]
-    {
-        let topK = search.options.topK
-        var best: [VectorSearchResult] = []
-        func cut() {
-            best.sort { $0.score != $1.score ? $0.score > $1.score : UTF8Key($0.id) < UTF8Key($1.id) }
-            if best.count > topK { best.removeLast(best.count - topK) }
-        }
+    /// Reads every candidate once and scores it here, holding a few times `topK` answers for each vector.
+    private func scoredHere(
+        _ search: Search, _ vectors: [[Float]]
+    ) async throws(VectorStoreError) -> [[VectorSearchResult]] {
+        let options = search.options
+        var best = vectors.map { _ in Best(options.topK) }
         var scroll = Scroll(search.name, search.plan, includeVectors: true)
         while let page = try await next(&scroll, search.collection, limit: 1024) {
             for point in page {
                 let record = try point.record()
-                let score = Score.of(vector, record.vector, search.collection.metric)
-                if let minimum = search.options.minScore, score < minimum { continue }
-                best.append(
-                    VectorSearchResult(
-                        id: record.id, score: score, payload: record.payload,
-                        vector: search.options.includeVectors ? record.vector : nil))
+                for (index, vector) in vectors.enumerated() {
+                    let score = Score.of(vector, record.vector, search.collection.metric)
+                    if let minimum = options.minScore, score < minimum { continue }
+                    best[index].add(
+                        VectorSearchResult(
+                            id: record.id, score: score, payload: record.payload,
+                            vector: options.includeVectors ? record.vector : nil))
+                }
             }
-            if best.count / 2 > topK, best.count > 4096 { cut() }
         }
-        cut()
-        return best
+        return best.map(\.results)
+    }
+}
+
+/// The best answers of many, ties by id.
+private struct Best {
+    private let topK: Int
+    private var found: [VectorSearchResult] = []
+
+    init(_ topK: Int) { self.topK = topK }
+
+    mutating func add(_ result: VectorSearchResult) {
+        found.append(result)
+        if found.count / 2 > topK, found.count > 4096 { found = results }
+    }
+
+    var results: [VectorSearchResult] {
+        let sorted = found.sorted { $0.score != $1.score ? $0.score > $1.score : UTF8Key($0.id) < UTF8Key($1.id) }
+        return Array(sorted.prefix(topK))
     }
 }
 
@@ -139,6 +167,9 @@ private struct Search {
     let plan: FilterTranslation.Plan
     /// How many candidates the engine is asked for.
     var limit: Int
+    /// How many at most: from there on, reading everything is no slower than asking for so much, or strict mode allows
+    /// no more.
+    let maximumLimit: Int
     /// Whether the engine is to pass its index by.
     var isExact: Bool
     /// Whether answers are to be exact, ties at the cut included.
@@ -154,15 +185,44 @@ private struct Search {
         self.options = options
         self.isExact = isExact
         isExactWanted = isExact
+        // Nothing that is kept has so many records, and multiples of it do not overflow.
         let topK = min(options.topK, Int(Int32.max) / 8)
         // One more than asked for shows whether there is a tie at the cut.
-        limit = plan.finished == nil ? topK + 1 : max(64, 2 * topK)
+        let wanted = plan.finished != nil ? max(64, 2 * topK) : isExact ? topK + 1 : topK
+        // An engine may make room for so many before it looks for the first.
+        let allowed = min(131_072, collection.limits.queryLimit ?? .max)
+        limit = min(wanted, allowed)
+        maximumLimit = max(limit, min(16_384, allowed))
     }
 
-    /// From here on, reading everything is no slower than asking for so much.
-    var maximumLimit: Int { min(16_384, collection.limits.queryLimit ?? .max) }
+    /// What to do about an answer.
+    enum Step {
+        case answer, askExactly, askForMore, scan
+    }
 
-    func isEnough(_ results: [VectorSearchResult], last: StoredPoint?, _ isExhausted: Bool) -> Bool {
+    func next(_ results: [VectorSearchResult], _ points: [StoredPoint]) -> Step {
+        if results.contains(where: { !$0.score.isFinite }) { return .scan }
+        let isExhausted = points.count < limit
+        if isEnough(results, last: points.last, isExhausted) { return .answer }
+        if isExhausted { return isExact ? .answer : collection.limits.allowsExact ? .askExactly : .scan }
+        return limit < maximumLimit ? .askForMore : .scan
+    }
+
+    /// The same, past the index.
+    var exactly: Search {
+        var search = self
+        search.isExact = true
+        return search
+    }
+
+    /// The same, of more candidates.
+    var wider: Search {
+        var search = self
+        search.limit = min(limit * 4, maximumLimit)
+        return search
+    }
+
+    private func isEnough(_ results: [VectorSearchResult], last: StoredPoint?, _ isExhausted: Bool) -> Bool {
         guard results.count >= options.topK else { return false }
         guard isExactWanted, !isExhausted, let last else { return true }
         // What did not come back is no better than the last that did.
@@ -183,13 +243,13 @@ private struct Search {
         return results
     }
 
-    /// Vectors cut into calls, so that requests and replies stay at some megabytes.
-    func parts(of vectors: [[Float]]) -> [[[Float]]] {
+    /// Queries cut into calls, so that requests and replies stay at some megabytes.
+    func parts(of queries: [Int]) -> [[Int]] {
         let vectorBytes = collection.dimension * 4
         let replyBytes = limit * ((options.includeVectors ? vectorBytes : 0) + 512)
         let count = max(1, min((32 << 20) / (vectorBytes + replyBytes), collection.limits.searchCount ?? .max))
-        return stride(from: 0, to: vectors.count, by: count).map { start in
-            Array(vectors[start..<min(vectors.count, start + count)])
+        return stride(from: 0, to: queries.count, by: count).map { start in
+            Array(queries[start..<min(queries.count, start + count)])
         }
     }
 }

@@ -133,9 +133,9 @@ extension QdrantVectorStore {
     /// id after reading the candidates otherwise.
     public func deleteMatching(_ request: DeleteMatchingRequest) async throws(VectorStoreError) -> Int {
         try await with(request.collection) { collection async throws(VectorStoreError) in
-            let plan = try await plan(request.filter, request.collection, collection)
+            let plan = try await plan(request.filter, request.collection, collection, forDeletion: true)
             if plan.finished == nil {
-                let count = try await count(request.collection, plan.pushed)
+                let count = try await count(request.collection, plan, collection)
                 if count > 0 {
                     try await delete(from: request.collection) { $0.filter = plan.pushed ?? Qdrant_Filter() }
                 }

@@ -14,12 +14,15 @@ internal import Synchronization
 ///   `__miniorm`. In collections that other programs made, integers and UUIDs are ids as they are.
 /// - Payloads: kept as exact text under the reserved key, and beside it as fields for the engine's filters. Records are
 ///   to be changed through this library; what another program changes in the fields alone is not seen.
-/// - Filters: pushed down where the engine's meaning is the contract's, narrowed where it is close, and finished here;
-///   ``explain(_:)`` says which. What is finished here costs a transfer of the candidates.
+/// - Filters: pushed down where the engine's meaning is the contract's, narrowed where it is close or where strict mode
+///   allows no more, and finished here; ``explain(_:)`` says which. What is finished here costs a transfer of the
+///   candidates. So do numbers in a field of which any record holds a double that the engine keeps only nearly, as it
+///   does with most of 16 digits or more.
 /// - Upserts: sent in batches, several at a time, not atomic; see `VectorStoreError.Code.partialWrite`.
 /// - Collections that this library did not create can be opened, if they hold one unnamed dense vector for each point,
-///   and are never dropped. One that is dropped and created anew by another program with another metric is noticed when
-///   a call fails, not before.
+///   and are never dropped. On old servers, which keep no collection metadata, one whose creation was cut off
+///   between two calls counts as such. One that is dropped and created anew by another program with another metric is
+///   noticed when a call fails, not before.
 ///
 /// A store is one HTTP/2 connection, opened at the first call; share it between repositories and tasks.
 public final class QdrantVectorStore: AsyncVectorStorePort {
@@ -67,8 +70,16 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
     func collection(_ name: String) async throws(VectorStoreError) -> QdrantCollection {
         if let collection = known.withLock({ $0[UTF8Key(name)] }) { return collection }
         guard let info = try await info(name) else { throw Self.notFound(name) }
+        return try learn(name, info)
+    }
+
+    /// What the server's description says of a collection, kept for later calls.
+    @discardableResult
+    func learn(_ name: String, _ info: Qdrant_CollectionInfo) throws(VectorStoreError) -> QdrantCollection {
         guard let collection = QdrantCollection(info) else { throw Self.foreign(name) }
-        remember(name, collection)
+        // On servers without metadata another process of ours may be about to mark the collection that it just made.
+        let isSettled = collection.isOurs || info.pointsCount > 0
+        remember(name, isSettled ? collection : nil)
         return collection
     }
 
@@ -88,14 +99,23 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
         }
     }
 
-    /// Runs calls on a collection. When one fails in a way that says so, what was known of the collection is forgotten.
+    /// Runs calls on a collection. When the server refuses one, and what was known of the collection proves to be old,
+    /// they run again: limits and indexes may have changed. What they have done by then does no harm when done again.
     func with<Value>(
         _ name: String, _ body: (QdrantCollection) async throws(VectorStoreError) -> Value
     ) async throws(VectorStoreError) -> Value {
-        do {
-            return try await body(try await collection(name))
+        do throws(VectorStoreError) {
+            let used = try await collection(name)
+            do throws(VectorStoreError) {
+                return try await body(used)
+            } catch {
+                if error.code == .collectionNotFound { remember(name, nil) }
+                guard QdrantFailure.isRefusal(error), let info = try await info(name) else { throw error }
+                let fresh = try learn(name, info)
+                guard fresh != used else { throw error }
+                return try await body(fresh)
+            }
         } catch {
-            if error.code == .collectionNotFound || error.code == .invalidArgument { remember(name, nil) }
             throw error.adding(collection: name)
         }
     }
@@ -129,17 +149,18 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
     /// Says what a collection is, or `nil` if there is none of that name.
     public func describeCollection(_ name: String) async throws(VectorStoreError) -> CollectionDescription? {
         guard let info = try await info(name) else { return nil }
-        guard let collection = QdrantCollection(info) else { throw Self.foreign(name) }
-        remember(name, collection)
+        let collection = try learn(name, info)
         return CollectionDescription(name: name, dimension: collection.dimension, metric: collection.metric)
     }
 
-    /// The names of the collections that can be opened: with one unnamed dense vector by cosine, dot or Euclid.
+    /// The names of the collections that can be opened: with one unnamed dense vector by cosine, dot or Euclid, and a
+    /// name that a collection may have.
     ///
     /// Costs a call for each collection of the server.
     public func listCollections() async throws(VectorStoreError) -> [String] {
-        let names = try await connection.call(QdrantMethods.list, Qdrant_ListCollectionsRequest()).collections.map(
-            \.name)
+        let reply = try await connection.call(QdrantMethods.list, Qdrant_ListCollectionsRequest())
+        // Old servers took names that no call of today's can use.
+        let names = reply.collections.map(\.name).filter { (try? Self.check(name: $0)) != nil }
         let answers = try await inParallel(names, atOnce: 8) { store, name async throws(VectorStoreError) in
             guard let info = try await store.info(name) else { return false }
             return QdrantCollection(info) != nil
@@ -147,27 +168,40 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
         return zip(names, answers).filter(\.1).map { UTF8Key($0.0) }.sorted().map(\.string)
     }
 
-    /// A filter in two parts. Comparisons with numbers are left to the engine where no field of the collection holds a
+    /// A filter in two parts. Comparisons with numbers are left to the engine where no field that is compared holds a
     /// double that it keeps only nearly; that is asked for each time, of an index.
     func plan(
-        _ filter: VectorFilter?, _ name: String, _ collection: QdrantCollection
+        _ filter: VectorFilter?, _ name: String, _ collection: QdrantCollection, forDeletion: Bool = false
     ) async throws(VectorStoreError) -> FilterTranslation.Plan {
-        var isSmooth = true
-        if filter?.comparesNumbers == true {
-            isSmooth = false
-            if collection.countsRough {
-                let rough: Qdrant_Filter = .with {
-                    $0.must = [
-                        .with {
-                            $0.field.key = QdrantCollection.roughKey
-                            $0.field.match.boolean = true
-                        }
-                    ]
-                }
-                isSmooth = try await count(name, rough) == 0
-            }
+        let keys = Set((filter?.numberFields ?? []).compactMap(FilterTranslation.key).map(UTF8Key.init))
+        let limits = collection.limits
+        let translation = FilterTranslation(
+            collection: collection, isSmooth: try await areSmooth(keys, name, collection),
+            takesUnindexed: limits.readsUnindexed && (limits.deletesUnindexed || !forDeletion))
+        return translation.plan(filter)
+    }
+
+    /// Whether every double in these fields is kept exactly, as far as that is known.
+    private func areSmooth(
+        _ keys: Set<UTF8Key>, _ name: String, _ collection: QdrantCollection
+    ) async throws(VectorStoreError) -> Bool {
+        guard !keys.isEmpty else { return true }
+        let limits = collection.limits
+        guard collection.knowsRough, keys.count < limits.valueCount ?? .max, limits.conditionCount != 0 else {
+            return false
         }
-        return FilterTranslation(collection: collection, isSmooth: isSmooth).plan(filter)
+        var condition = Qdrant_FieldCondition()
+        condition.key = QdrantCollection.roughKey
+        condition.match.keywords.strings = [Reserved.anyField] + keys.sorted().map(\.string)
+        // One record is enough to know, and strict mode may not let records be counted.
+        var request = Qdrant_ScrollPoints()
+        request.collectionName = name
+        request.filter.must = [.with { $0.field = condition }]
+        request.limit = 1
+        request.withPayload.enable = false
+        request.withVectors.enable = false
+        if let consistency { request.readConsistency = consistency }
+        return try await connection.call(QdrantMethods.scroll, request).points.isEmpty
     }
 
     /// How a filter is evaluated; the native text is the filter sent, as JSON of its message.
@@ -238,10 +272,28 @@ extension QdrantOptions {
             ((1...8).contains(write.requestsInFlight), "requestsInFlight is 1 to 8"),
             (search.ef.map { $0 >= 1 } ?? true, "ef is at least 1"),
             (search.oversampling.map { $0 >= 1 && $0.isFinite } ?? true, "oversampling is at least 1"),
+            (search.consistency.map(\.isValid) ?? true, "consistency takes 1 replica at least"),
+            (collection.shards.map { $0 >= 1 } ?? true, "shards is at least 1"),
+            (collection.replicationFactor.map { $0 >= 1 } ?? true, "replicationFactor is at least 1"),
+            (collection.writeConsistencyFactor.map { $0 >= 1 } ?? true, "writeConsistencyFactor is at least 1"),
+            (collection.hnswM.map { $0 >= 0 } ?? true, "hnswM is at least 0"),
+            (collection.hnswEfConstruct.map { $0 >= 4 } ?? true, "hnswEfConstruct is at least 4"),
+            (collection.hnswPayloadM.map { $0 >= 0 } ?? true, "hnswPayloadM is at least 0"),
+            (collection.quantization.map(\.isValid) ?? true, "a quantile is 0.5 to 1"),
         ]
         if let failed = checks.first(where: { !$0.0 }) {
             throw VectorStoreError(.invalidArgument, failed.1, store: QdrantVectorStore.name)
         }
+    }
+}
+
+extension QdrantSearchOptions.Consistency {
+    fileprivate var isValid: Bool { if case .replicas(let count) = self { count >= 1 } else { true } }
+}
+
+extension QdrantCollectionOptions.Quantization {
+    fileprivate var isValid: Bool {
+        if case .scalar(let quantile?, _) = self { (0.5...1).contains(quantile) } else { true }
     }
 }
 #else

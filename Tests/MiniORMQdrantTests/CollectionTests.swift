@@ -103,7 +103,7 @@ extension ServerTests {
             }
         }
 
-        @Test func theMarkIsAnIndexWhereMetadataIsNotKept() async throws {
+        @Test(.onTheService) func theMarkIsAnIndexWhereMetadataIsNotKept() async throws {
             try await Server.control("/settings", ["no_metadata": true])
             try await Server.withCollection(Server.service(options { $0.idPolicy = .uuid })) { repository in
                 let id = "5c56c793-69f3-4fbf-87e6-c4bf54c28c26"
@@ -119,7 +119,7 @@ extension ServerTests {
             try await Server.control("/reset", [:])
         }
 
-        @Test func vectorsOfOlderServersAreRead() async throws {
+        @Test(.onTheService) func vectorsOfOlderServersAreRead() async throws {
             try await Server.control("/settings", ["legacy_vectors": true])
             try await Server.withCollection(Server.service()) { repository in
                 try await repository.upsert([VectorRecord(id: "u", vector: [3, 4, 0, 0])])
@@ -128,71 +128,156 @@ extension ServerTests {
             try await Server.control("/reset", [:])
         }
 
-        private static func tenantRecord(_ number: Int) -> VectorRecord {
-            let payload: [String: PayloadValue] = [
-                "tenant": .string(number % 2 == 0 ? "a" : "b"), "n": .double(Double(number) / 2),
-                "tags": ["x", .string("\(number)")], "a b": .bool(number < 3),
-            ]
-            return VectorRecord(id: "\(number)", vector: [Float(number), 1, 0, 0], payload: payload)
-        }
-
-        @Test func strictModeTakesFiltersOnNamedFieldsAndItsLimitsAreKept() async throws {
-            let options = options {
-                $0.collection.tenantField = "tenant"
-                $0.collection.payloadIndexes = [.init("n", .number), .init("tags", .keyword), .init("a b", .bool)]
-            }
-            try await Server.withCollection(Server.service(options), metric: .dot) { repository in
-                let name = try await repository.describe().name
-                try await Server.control(
-                    "/strict",
-                    [
-                        "collection": .string(name), "unindexed_filtering_retrieve": false,
-                        "unindexed_filtering_update": false, "search_allow_exact": false, "upsert_max_batchsize": 10,
-                        "search_max_batchsize": 2, "max_query_limit": 50,
-                    ])
-                let fresh = try Server.service(options)
-                let strict = try await AsyncVectorRepository(fresh, name, dimension: 4, metric: .dot)
-                let records = (0..<120).map(Self.tenantRecord)
-                try await strict.upsert(records)
-                for filter in [
-                    .field("tenant") == "a" && .field("n") < 10, .field("tags").contains("7"), .field("a b") == true,
-                    .field("n") != 3.5, .field("tenant").notIn(["b"]), .field("n").exists,
-                ] as [VectorFilter] {
-                    let plan = try await strict.explain(filter)
-                    #expect(plan.finished == nil, "\(filter): \(plan)")
-                    let expected = records.filter { filter.matches($0.payload) }
-                    #expect(try await strict.count(matching: filter) == expected.count)
-                    let best = try await strict.query([1, 0, 0, 0], topK: 5, filter: filter).map(\.id)
-                    #expect(best == expected.suffix(5).reversed().map(\.id))
-                }
-                await expect(.invalidArgument) { _ = try await strict.count(matching: .field("other") == "x") }
-                #expect(
-                    try await strict.queryBatch(Array(repeating: [1, 0, 0, 0], count: 5), topK: 100).map(\.count) == [
-                        100, 100, 100, 100, 100,
-                    ])
-                #expect(try await strict.query([1, 0, 0, 0], topK: 1000).count == 120)
-                #expect(try await strict.delete(matching: .field("tenant") == "a") == 60)
-                try await fresh.close()
+        /// Alone in their collection, so that nothing else keeps the engine from deciding.
+        @Test(arguments: [1_801_439_850_948_199, 9_007_199_254_740_991, 1_801_445_186_561_875] as [Double])
+        func aLongIntegralDoubleIsNeverMistaken(_ number: Double) async throws {
+            try await Server.withCollection(Server.store(), metric: .dot) { repository in
+                try await repository.upsert([
+                    VectorRecord(id: "a", vector: [1, 0, 0, 0], payload: ["n": .double(number)])
+                ])
+                #expect(try await repository.count(matching: .field("n") == .double(number)) == 1)
+                #expect(try await repository.count(matching: .field("n") != .double(number)) == 0)
+                #expect(try await repository.query([1, 0, 0, 0], filter: .field("n") >= .double(number)).count == 1)
+                #expect(try await repository.query([1, 0, 0, 0], filter: .field("n") <= .double(number)).count == 1)
+                #expect(try await repository.delete(matching: .field("n") < .double(number)) == 0)
+                #expect(try await repository.delete(matching: .field("n") > .double(number)) == 0)
             }
         }
 
         @Test func roughlyKeptDoublesNeverDecide() async throws {
             try await Server.withCollection(Server.store(), metric: .dot) { repository in
-                let numbers = [0.1, 0.09999999999999999, 0.10000000000000002, 9.223372036854775e18, 1]
+                let numbers = [
+                    0.1, 0.09999999999999999, 0.10000000000000002, 9.223372036854775e18, 1, 1_801_439_850_948_199,
+                    9_007_199_254_740_991, 1_801_445_186_561_875,
+                ]
                 try await repository.upsert(
                     numbers.enumerated().map {
-                        VectorRecord(id: "\($0)", vector: [1, 0, 0, 0], payload: ["n": .double($1)])
+                        VectorRecord(id: "\($0)", vector: [1, 0, 0, 0], payload: ["n": .double($1), "m": 1.5])
                     })
                 for number in numbers {
                     #expect(try await repository.count(matching: .field("n") == .double(number)) == 1)
-                    #expect(try await repository.count(matching: .field("n") != .double(number)) == 4)
+                    #expect(try await repository.count(matching: .field("n") != .double(number)) == numbers.count - 1)
                     #expect(
                         try await repository.count(matching: .field("n") < .double(number))
                             == numbers.count { $0 < number })
                 }
                 #expect(try await repository.explain(.field("n") == 1).finished != nil)
-                #expect(try await repository.delete(["0", "1", "2", "3"]) == 4)
+                // Another field's numbers are all exact.
+                #expect(try await repository.explain(.field("m") == 1.5).finished == nil)
+                #expect(try await repository.delete(matching: .field("n") == 9_007_199_254_740_990) == 0)
+                #expect(try await repository.delete(matching: .field("n") > 9_007_199_254_740_990) == 2)
+                #expect(try await repository.delete(["0", "1", "2", "5", "7"]) == 5)
                 #expect(try await repository.explain(.field("n") == 1).finished == nil)
+            }
+        }
+
+        @Test func aDimensionThatIsNoneIsRefusedByABarePort() async throws {
+            let store = try Server.store()
+            for dimension in [-1, 0, 65_537] {
+                let collection = CollectionDescription(name: "none", dimension: dimension, metric: .dot)
+                await expect(.invalidArgument) {
+                    try await store.createCollection(CreateCollectionRequest(collection: collection, mode: .ensure))
+                }
+            }
+            try await store.close()
+        }
+
+        @Test(.onTheService) func aNameThatNoCallTakesIsNotListed() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.control("/settings", ["listed_too": ["a:b"]])
+            try await Server.withCollection(Server.service(), name: "listed-1") { repository in
+                let names = try await repository.listCollections()
+                #expect(names.contains("listed-1") && !names.contains("a:b"))
+            }
+            try await Server.control("/reset", [:])
+        }
+
+        /// Two programs of ours meet where the server keeps no metadata: one opens what the other is still to mark.
+        @Test(.onTheService) func aCollectionIsNotTakenForAnothersBeforeItIsMarked() async throws {
+            try await Server.control("/settings", ["no_metadata": true])
+            try await withForeign { _, name in
+                let store = try Server.service()
+                let repository = try await AsyncVectorRepository(store, name, dimension: 2, metric: .dot)
+                #expect(try await repository.count() == 0)
+                _ = try await store.connection.call(
+                    QdrantMethods.createIndex,
+                    .with {
+                        $0.collectionName = name
+                        $0.wait = true
+                        $0.fieldName = Reserved.marker(.hashed)
+                        $0.fieldType = .bool
+                    })
+                try await repository.upsert([VectorRecord(id: "7", vector: [1, 0])])
+                #expect(try await store.collection(name).isOurs)
+                let points = try await store.connection.call(
+                    QdrantMethods.scroll, .with { $0.collectionName = name })
+                #expect(points.points.map(\.id) == [PointIdentity.hashed.point("7")])
+                try await store.close()
+            }
+            try await Server.control("/reset", [:])
+        }
+
+        /// Another program creates a collection of that name after this library has looked and before it creates it.
+        @Test(.onTheService, arguments: [false, true])
+        func aCollectionThatAnotherProgramWasFasterToCreateStaysItsOwn(_ keepsNoMetadata: Bool) async throws {
+            try await Server.control("/reset", [:])
+            try await Server.control("/settings", ["no_metadata": .bool(keepsNoMetadata)])
+            try await Server.control("/faults", ["method": "Collections.Create", "delay": 2])
+            let store = try Server.service()
+            let name = "raced-\(UInt32.random(in: 0 ... .max))"
+            let ours = Task { try await AsyncVectorRepository(store, name, dimension: 2, metric: .dot) }
+            while try await Server.control("/calls").objectValue?["Collections.Create"] == nil {}
+            let other = try Server.service()
+            _ = try await other.connection.call(
+                QdrantMethods.create,
+                .with {
+                    $0.collectionName = name
+                    $0.vectorsConfig.params.size = 2
+                    $0.vectorsConfig.params.distance = .dot
+                })
+            let repository = try await ours.value
+            await expect(.collectionMismatch) { try await repository.dropCollection() }
+            #expect(try await other.collection(name).isOurs == false)
+            _ = try await other.connection.call(QdrantMethods.drop, .with { $0.collectionName = name })
+            try await store.close()
+            try await other.close()
+            try await Server.control("/reset", [:])
+        }
+
+        /// A key that may read and not create indexes opens what is complete, and what lacks the library's own index.
+        @Test(.onTheService) func aStartWithTheSameArgumentsCreatesNoIndexAgain() async throws {
+            try await Server.control("/reset", [:])
+            let options = options {
+                $0.collection.tenantField = "tenant"
+                $0.collection.payloadIndexes = [.init("n", .number), .init("é", .bool)]
+            }
+            try await Server.withCollection(Server.service(options)) { repository in
+                let name = try await repository.describe().name
+                try await Server.control(
+                    "/faults", ["method": "CreateFieldIndex", "times": 100, "status": "PERMISSION_DENIED"])
+                let store = try Server.service(options)
+                let again = try await AsyncVectorRepository(store, name, dimension: 4)
+                #expect(try await again.count() == 0)
+                let lacking = try Server.service(self.options { $0.collection.payloadIndexes = [.init("m", .number)] })
+                await expect(.unauthorized) { _ = try await AsyncVectorRepository(lacking, name, dimension: 4) }
+                try await Server.control("/reset", [:])
+                try await store.close()
+                try await lacking.close()
+            }
+        }
+
+        /// The library's own index is no condition of opening a collection.
+        @Test(.onTheService) func aReaderOpensACollectionThatLacksTheOwnIndex() async throws {
+            try await Server.control("/reset", [:])
+            let store = try Server.service()
+            let name = "cut-off-\(UInt32.random(in: 0 ... .max))"
+            try await Server.control("/faults", ["method": "CreateFieldIndex", "status": "INTERNAL"])
+            await expect(.backend) { _ = try await AsyncVectorRepository(store, name, dimension: 4) }
+            try await Server.control("/faults", ["method": "CreateFieldIndex", "status": "PERMISSION_DENIED"])
+            try await Server.withCollection(store, name: name) { repository in
+                #expect(try await store.collection(name).knowsRough == false)
+                try await repository.upsert([VectorRecord(id: "a", vector: [1, 0, 0, 0], payload: ["n": 1.5])])
+                #expect(try await repository.count(matching: .field("n") == 1.5) == 1)
             }
         }
 
@@ -204,7 +289,7 @@ extension ServerTests {
         func collectionOptionsAndSearchOptionsAreSent(_ quantization: QdrantCollectionOptions.Quantization) async throws
         {
             let options = options {
-                $0.collection.shards = 1
+                $0.collection.shards = 2
                 $0.collection.replicationFactor = 1
                 $0.collection.writeConsistencyFactor = 1
                 $0.collection.vectorsOnDisk = true
@@ -219,7 +304,10 @@ extension ServerTests {
                 $0.search.consistency = .majority
                 $0.write.ordering = .strong
             }
-            try await Server.control("/settings", ["capture": true])
+            if Server.isTheService {
+                try await Server.control("/reset", [:])
+                try await Server.control("/settings", ["capture": true])
+            }
             try await Server.withCollection(Server.store(options), metric: .dot) { repository in
                 try await repository.upsert((0..<50).map { VectorRecord(id: "\($0)", vector: [Float($0), 0, 1, 2]) })
                 let best = try await repository.query([1, 0, 0, 0], topK: 3).map(\.id)
@@ -233,7 +321,7 @@ extension ServerTests {
             guard Server.isTheService else { return }
             let calls = try #require(try await Server.control("/captured").arrayValue)
             let create = calls.first { $0.arrayValue?.first == "Collections.Create" }?.arrayValue?.last?.objectValue
-            #expect(create?["shard_number"] == 1)
+            #expect(create?["shard_number"] == 2)
             #expect(create?["replication_factor"] == 1)
             #expect(create?["write_consistency_factor"] == 1)
             #expect(create?["on_disk_payload"] == true)

@@ -47,6 +47,18 @@ extension ServerTests {
                 skips: ["isUpsertAtomic", "an approximate index", "idPolicy .uuid"])
         }
 
+        /// Indexes on fields that the kit fills with values of every type.
+        @Test(arguments: ConformanceCheck.all)
+        func conformsWithPayloadIndexes(_ check: ConformanceCheck) async throws {
+            let options = Self.options {
+                $0.collection.tenantField = "a"
+                $0.collection.payloadIndexes = [.init("n", .number), .init("a.b", .keyword), .init("b", .bool)]
+            }
+            try await self.check(
+                check, QdrantHarness(collectionPrefix: "kit-indexed", options: options),
+                skips: ["isUpsertAtomic", "isExact", "idPolicy .uuid"])
+        }
+
         @Test(arguments: ConformanceCheck.all)
         func conformsWithUUIDs(_ check: ConformanceCheck) async throws {
             let options = Self.options { $0.idPolicy = .uuid }

@@ -1,13 +1,14 @@
 #if Qdrant
 import Foundation
 import MiniORM
-import MiniORMQdrant
 import TestSupport
 import Testing
 
+@testable import MiniORMQdrant
+
 extension ServerTests {
     /// The service is told to fail: contract 6, errors and time.
-    @Suite struct FaultTests {
+    @Suite(.onTheService) struct FaultTests {
         private func options(_ change: (inout QdrantOptions) -> Void) -> QdrantOptions {
             var options = QdrantOptions()
             change(&options)
@@ -114,6 +115,102 @@ extension ServerTests {
                 await expect(.backend) { _ = try await repository.count() }
                 let calls = try await Server.control("/calls").objectValue
                 #expect(calls?["Count"] == 1)
+                // A failure of the server's is not taken for a reply that is too large.
+                try await Server.control("/faults", ["method": "Count", "status": "INTERNAL"])
+                let error = await expect(.backend) { _ = try await repository.count() }
+                #expect(error.map(QdrantFailure.isTooLarge) == false)
+            }
+        }
+
+        @Test func aFullDiskIsNotAskedAgain() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                try await Server.control(
+                    "/faults",
+                    [
+                        "method": "Upsert", "times": 2, "status": "RESOURCE_EXHAUSTED",
+                        "trailers": ["qdrant-insufficient-storage": "1"],
+                    ])
+                let error = await expect(.unavailable) { try await repository.upsert([Self.records[0]]) }
+                #expect(error?.message.contains("no room") == true)
+                #expect(try await Server.control("/calls").objectValue?["Upsert"] == 1)
+                try await Server.control("/reset", [:])
+            }
+        }
+
+        @Test func aLockedCollectionMayBeWritableLater() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                try await Server.control("/faults", ["method": "Upsert", "status": "FAILED_PRECONDITION"])
+                let error = await expect(.unavailable) { try await repository.upsert([Self.records[0]]) }
+                #expect(error?.message.contains("index") == false)
+            }
+        }
+
+        /// Some servers cancel a call when the time they were given for it has passed.
+        @Test func aCallThatTheServerGivesUpIsATimeout() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                try await Server.control("/faults", ["method": "Count", "status": "CANCELLED"])
+                await expect(.timeout) { _ = try await repository.count() }
+            }
+        }
+
+        @Test(
+            arguments: [
+                (1, "1m"), (1_000_000, "1m"), (1_000_001, "2m"), (2_999_999_999, "3000m"),
+                (99_999_999_000_001, "100000S"),
+                (3_155_760_000_000_000_000, "99999999S"),
+            ] as [(Int64, String)])
+        func theServerIsGivenNoLessThanTheTimeLeft(_ nanoseconds: Int64, _ text: String) {
+            #expect(QdrantConnection.timeout(nanoseconds) == text)
+        }
+
+        @Test func timesWithoutEndAreTaken() async throws {
+            try await Server.control("/reset", [:])
+            let options = options {
+                $0.connection.deadline = .seconds(Int64.max) * 10
+                $0.connection.keepAlive = .seconds(Int64.max) * 10
+            }
+            let store = try Server.service(options)
+            _ = try await store.listCollections()
+            try await store.close()
+        }
+
+        /// The other side is gone without a word, between two calls: the calls after it go over a new connection.
+        @Test func aConnectionLostWithoutAWordIsNoticed() async throws {
+            try await Server.control("/reset", [:])
+            let options = options {
+                $0.connection.keepAlive = .seconds(1)
+                $0.connection.deadline = .seconds(20)
+            }
+            try await Server.withCollection(Server.service(options)) { repository in
+                #expect(try await repository.count() == 0)
+                // Several pings, which the server takes without complaint.
+                try await Task.sleep(for: .seconds(4))
+                #expect(try await repository.count() == 0)
+                try await Server.control("/stall", [:])
+                let clock = ContinuousClock()
+                let start = clock.now
+                #expect(try await repository.count() == 0)
+                #expect(clock.now - start < .seconds(10))
+            }
+        }
+
+        /// A creation that came as far as the collection, and not to its indexes.
+        @Test func aCreationCutOffIsCompletedByTheNextStart() async throws {
+            try await Server.control("/reset", [:])
+            let options = options { $0.collection.payloadIndexes = [.init("n", .number)] }
+            let store = try Server.service(options)
+            let name = "cut-off-\(UInt32.random(in: 0 ... .max))"
+            try await Server.control("/faults", ["method": "CreateFieldIndex", "status": "INTERNAL"])
+            await expect(.backend) { _ = try await AsyncVectorRepository(store, name, dimension: 4) }
+            #expect(try await store.collection(name).knowsRough == false)
+            try await Server.withCollection(store, name: name) { repository in
+                let collection = try await store.collection(name)
+                #expect(collection.isOurs && collection.knowsRough)
+                #expect(collection.indexes["n"] == .float && collection.indexes["n[]"] == .float)
+                #expect(try await repository.explain(.field("n") < 1).finished == nil)
             }
         }
 

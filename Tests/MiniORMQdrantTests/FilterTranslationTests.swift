@@ -9,7 +9,7 @@ import Testing
 /// engine, by the conformance kit.
 @Suite struct FilterTranslationTests {
     private func collection(
-        isOurs: Bool = true, indexes: [String: Qdrant_PayloadSchemaType] = [:]
+        isOurs: Bool = true, indexes: [String: Qdrant_PayloadSchemaType] = [:], strict: Qdrant_StrictModeConfig? = nil
     ) throws -> QdrantCollection {
         var info = Qdrant_CollectionInfo()
         info.config.params.vectorsConfig.params.size = 3
@@ -18,14 +18,21 @@ import Testing
             info.config.metadata["miniorm"] = .with { $0.structValue.fields["ids"] = .with { $0.stringValue = "any" } }
         }
         info.payloadSchema = indexes.mapValues { type in .with { $0.dataType = type } }
+        if var strict {
+            strict.enabled = true
+            info.config.strictModeConfig = strict
+        }
         return try #require(QdrantCollection(info))
     }
 
     private func plan(
         _ filter: VectorFilter, isOurs: Bool = true, isSmooth: Bool = true,
-        indexes: [String: Qdrant_PayloadSchemaType] = [:]
+        indexes: [String: Qdrant_PayloadSchemaType] = [:], strict: Qdrant_StrictModeConfig? = nil
     ) throws -> FilterTranslation.Plan {
-        FilterTranslation(collection: try collection(isOurs: isOurs, indexes: indexes), isSmooth: isSmooth).plan(filter)
+        let collection = try collection(isOurs: isOurs, indexes: indexes, strict: strict)
+        return FilterTranslation(
+            collection: collection, isSmooth: isSmooth, takesUnindexed: collection.limits.readsUnindexed
+        ).plan(filter)
     }
 
     @Test func equalityExcludesTheElementsOfArrays() throws {
@@ -103,9 +110,98 @@ import Testing
 
     /// Found by putting the numbers into the engine and reading them back.
     @Test func doublesThatTheEngineKeepsOnlyNearlyAreKnown() {
-        for number in [0.1, 1.5, -2.25, 1e15, 123.456, 9.5, 0.10000000000000002, 1e22] { #expect(number.isKeptExactly) }
-        for number in [9.223372036854775e18, 2.7715077941825975e-163, 0.09999999999999999, 1e300] {
-            #expect(!number.isKeptExactly)
+        for number in [
+            0, -0.0, 0.1, 1.5, -2.25, 1e15, 123.456, 9.5, 0.10000000000000002, 1e22, 1_801_439_850_948_198,
+        ] as [Double] {
+            #expect(number.isKeptExactly, "\(number)")
+        }
+        for number in [
+            9.223372036854775e18, 2.7715077941825975e-163, 0.09999999999999999, 1e300, 1_801_439_850_948_199,
+            1_801_445_186_561_875, -9_007_199_254_740_991,
+        ] as [Double] {
+            #expect(!number.isKeptExactly, "\(number)")
+        }
+    }
+
+    @Test(
+        arguments: [
+            .field("a").in([]), .or([]), !(.and([])), .field("a") == 1 && .field("b").in([]),
+            .or([.or([]), .field("a").in([])]), !(.field("a").notIn([])),
+        ] as [VectorFilter])
+    func whatMatchesNothingIsNotAsked(_ filter: VectorFilter) throws {
+        let plan = try plan(filter)
+        #expect(plan.isNothing && plan.pushed == nil && plan.finished == nil)
+        #expect(plan.decided == filter)
+    }
+
+    @Test func partsThatDecideNothingAreLeftOut() throws {
+        let expected = try plan(.field("a") == "x").pushed
+        for filter in [
+            .field("a") == "x" && .field("b").notIn([]), .field("a") == "x" || .field("b").in([]),
+            .and([.field("a") == "x", .or([.and([]), .field("b") == 1])]),
+        ] as [VectorFilter] {
+            let plan = try plan(filter)
+            #expect(plan.pushed?.must.map(\.field.key) == expected?.must.map(\.field.key), "\(filter): \(plan)")
+            #expect(plan.finished == nil && !plan.isNothing)
+        }
+        #expect(try plan(.field("b").notIn([])).pushed == nil)
+    }
+
+    @Test func strictModeTakesIndexedFieldsOnly() throws {
+        let strict = Qdrant_StrictModeConfig.with { $0.unindexedFilteringRetrieve = false }
+        let indexes: [String: Qdrant_PayloadSchemaType] = ["a": .keyword, "a[]": .keyword, "n": .float, "é": .bool]
+        for filter in [.field("a") == "x", .field("a").exists, .field("a").contains("x"), .field("n").exists]
+            as [VectorFilter]
+        {
+            #expect(try plan(filter, indexes: indexes, strict: strict).finished == nil, "\(filter)")
+        }
+        // Of another type, without its elements, or not at all.
+        for filter in [
+            .field("a") == 1, .field("n") == 1, .field("b") == "x", .field("b").exists, .field("b").contains("x"),
+            .field("é") == true, .field("a") == "x" || .field("b") == "x",
+        ] as [VectorFilter] {
+            let plan = try plan(filter, indexes: indexes, strict: strict)
+            #expect(plan.pushed == nil && plan.finished == filter, "\(filter): \(plan)")
+        }
+        let both = try plan(.field("a") == "x" && .field("b") == "y", indexes: indexes, strict: strict)
+        #expect(both.decided == (.field("a") == "x"))
+        #expect(both.finished == (.field("b") == "y"))
+    }
+
+    @Test func strictModeTakesSoManyConditionsAndValues() throws {
+        let three = Qdrant_StrictModeConfig.with { $0.filterMaxConditions = 3 }
+        let plan = try plan(.field("a") == "x" && .field("b") == "y" && .field("c").exists, strict: three)
+        #expect(plan.decided == (.field("a") == "x" && .field("c").exists))
+        #expect(plan.finished == (.field("b") == "y"))
+        let two = Qdrant_StrictModeConfig.with { $0.conditionMaxSize = 2 }
+        #expect(try self.plan(.field("a").in(["x", "y"]), strict: two).finished == nil)
+        #expect(try self.plan(.field("a").in(["x", "y", "z"]), strict: two).pushed == nil)
+    }
+
+    @Test(arguments: [
+        ("a", "a"), ("a.b[]", "a.b[]"), ("é", "\"é\""), ("\"a b\".é[0].c", "\"a b\".\"é\"[0].c"),
+        ("\"a.b\"", "\"a.b\""),
+        ("\"\"", "\"\""), ("", ""), ("a[", "a["), ("\"a", "a"), ("a..b", "a..b"),
+    ])
+    func keysOfServersAreReadAsOurs(_ theirs: String, _ ours: String) {
+        #expect(FilterTranslation.canonical(theirs) == ours)
+    }
+
+    @Test func theFieldsThatAreComparedWithNumbersAreKnown() {
+        let filter: VectorFilter =
+            .field("a") == "x" && (.field("b") > 1 || !(.field("c.d").in(["y", 2.5]))) && .field("e").exists
+            && .field("f").contains(3)
+        #expect(filter.numberFields == ["b", "c.d", "f"])
+    }
+
+    @Test func aCollectionLargerThanAnyIsNoneOfOurs() {
+        var info = Qdrant_CollectionInfo()
+        info.config.params.vectorsConfig.params.distance = .dot
+        for (size, isTaken) in [(0, false), (1, true), (65_536, true), (65_537, false), (1 << 62, false)]
+            as [(UInt64, Bool)]
+        {
+            info.config.params.vectorsConfig.params.size = size
+            #expect((QdrantCollection(info) != nil) == isTaken)
         }
     }
 

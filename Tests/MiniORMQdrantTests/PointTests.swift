@@ -112,6 +112,41 @@ import Testing
         #expect(fields["z"]?.doubleValue.sign == .plus)
     }
 
+    @Test func fieldsWithDoublesThatAreKeptNearlyAreNoted() throws {
+        let rough = 0.09999999999999999
+        func noted(_ payload: [String: PayloadValue]) throws -> [String]? {
+            let point = try point(VectorRecord(id: "u", vector: [1, 0, 0], payload: payload), .dot)
+            return point.payload["__miniorm"]?.structValue.fields["rough"]?.listValue.values.map(\.stringValue)
+        }
+        #expect(try noted(["a": 0.5, "b": 1, "c": "x"]) == nil)
+        let payload: [String: PayloadValue] = [
+            "a": .double(rough), "b": ["c d": [0.5, .double(rough)], "e": 1], "f": [["g": .double(rough)], [0.5]],
+            "q\"": .double(rough),
+        ]
+        #expect(try noted(payload) == ["a", "b.\"c d\"", "f.g"])
+        let table = Dictionary(uniqueKeysWithValues: (0..<20).map { ("k\($0)", PayloadValue.double(rough)) })
+        #expect(try noted(table) == ["*"])
+    }
+
+    @Test func optionsThatMakeNoSenseAreRefused() throws {
+        let changes: [(inout QdrantOptions) -> Void] = [
+            { $0.collection.hnswM = -1 }, { $0.collection.hnswEfConstruct = 3 }, { $0.collection.hnswPayloadM = -1 },
+            { $0.collection.shards = 0 }, { $0.collection.replicationFactor = 0 },
+            { $0.collection.writeConsistencyFactor = -1 }, { $0.search.consistency = .replicas(0) },
+            { $0.collection.quantization = .scalar(quantile: 0.4) },
+            { $0.collection.quantization = .scalar(quantile: .nan) },
+        ]
+        for change in changes {
+            var options = QdrantOptions()
+            change(&options)
+            expect(.invalidArgument) { _ = try QdrantVectorStore(url: "qdrant://localhost", options: options) }
+        }
+        var options = QdrantOptions()
+        options.collection.hnswM = 0
+        options.collection.quantization = .scalar(quantile: 0.5)
+        _ = try QdrantVectorStore(url: "qdrant://localhost", options: options)
+    }
+
     @Test func aBarePortChecksVectorsAndIds() throws {
         let collection = try collection(.dot)
         for (id, vector, code) in [

@@ -8,6 +8,13 @@ import Testing
 import FoundationNetworking
 #endif
 
+extension Trait where Self == ConditionTrait {
+    /// Left out, by name, where a true server is tested without the test service.
+    static var onTheService: Self {
+        .enabled(if: Server.runsServiceTests, "needs the test service: MINIORM_QDRANT_SERVICE is not set")
+    }
+}
+
 /// The servers that the tests talk to.
 enum Server {
     struct Missing: Error, CustomStringConvertible {
@@ -35,7 +42,14 @@ enum Server {
     /// The key that the kit looks for in every description.
     static let secret = ProcessInfo.processInfo.environment["MINIORM_QDRANT_API_KEY"] ?? "key-that-must-not-show"
 
+    /// Whether the test service answers where tests take any server: where no true one is named.
     static var isTheService: Bool { ProcessInfo.processInfo.environment["MINIORM_QDRANT_URL"] == nil }
+
+    /// Whether tests run that only the test service can serve: always, unless a true server alone is named. Where
+    /// neither is, they fail and say what to start.
+    static var runsServiceTests: Bool {
+        isTheService || ProcessInfo.processInfo.environment["MINIORM_QDRANT_SERVICE"] != nil
+    }
 
     /// The test service, which can be told to fail.
     static var serviceURL: String { get throws { try environment("MINIORM_QDRANT_SERVICE") } }

@@ -11,10 +11,13 @@ usage: qdrant_service.py --port P --control C [--tls-port T --certificate FILE -
 
 The control port speaks HTTP with JSON bodies:
   POST /faults     {"method": "Upsert", "nth": 2, "times": 1, "status": "UNAVAILABLE", "retry_after": 1,
-                    "delay": 0.5, "drop": "before" | "after"}   what befalls the nth such call from now
-  POST /settings   {"api_key": "...", "legacy_vectors": true, "no_metadata": true}
+                    "trailers": {"key": "value"}, "delay": 0.5, "drop": "before" | "after"}
+                   what befalls the nth such call from now
+  POST /settings   {"api_key": "...", "legacy_vectors": true, "no_metadata": true, "capture": true,
+                    "listed_too": ["a name that List answers, without a collection"]}
   POST /strict     {"collection": "...", "unindexed_filtering_retrieve": false, "upsert_max_batchsize": 10, ...}
   POST /drop       closes every connection now, by reset
+  POST /stall      lets every connection of now stand open and passes nothing on any more
   POST /reset      forgets faults, settings, calls and captured requests; collections stay
   GET  /calls      {"Upsert": 3, ...}
   GET  /captured   [["Upsert", {...request as JSON by the official stubs...}], ...]
@@ -185,13 +188,25 @@ def filter_in(message):
     return edge.Filter(**parts)
 
 
-def keys_of(message):
+MATCHED_BY = {"keyword": {wire.Keyword, wire.Uuid}, "keywords": {wire.Keyword, wire.Uuid},
+              "boolean": {wire.Bool}, "integer": {wire.Integer}, "integers": {wire.Integer}}
+
+
+def conditions_of(message):
+    """The conditions of a filter and of its parts: key, the types of index that serve, number of values."""
     for condition in [*message.must, *message.should, *message.must_not]:
         kind = condition.WhichOneof("condition_one_of")
         if kind == "filter":
-            yield from keys_of(condition.filter)
-        elif kind in ("field", "is_empty", "is_null"):
-            yield getattr(condition, kind).key
+            yield from conditions_of(condition.filter)
+        elif kind == "field" and condition.field.HasField("match"):
+            match = condition.field.match
+            yield condition.field.key, MATCHED_BY[match.WhichOneof("match_value")], len(match.keywords.strings)
+        elif kind == "field":
+            yield condition.field.key, {wire.Float, wire.Integer}, 0
+        elif kind in ("is_empty", "is_null"):
+            yield getattr(condition, kind).key, None, 0
+        else:
+            yield None, None, 0
 
 
 def payload_selector_in(selector):
@@ -257,10 +272,23 @@ class Collection:
         return self.request.vectors_config.params.size
 
     def check_filter(self, message, setting):
-        if self.strict.enabled and optional(self.strict, setting) is False:
-            for key in keys_of(message):
-                if key not in self.schema:
+        if not self.strict.enabled:
+            return
+        conditions = list(conditions_of(message))
+        if optional(self.strict, setting) is False:
+            for key, types, _ in conditions:
+                index = self.schema.get(key)
+                if key is not None and (index is None or types and index.data_type not in types):
                     raise invalid(f"Bad request: Index required but not found for \"{key}\"")
+        if self.strict.HasField("filter_max_conditions") and len(conditions) > self.strict.filter_max_conditions:
+            raise invalid("Filter condition limit reached")
+        if self.strict.HasField("condition_max_size") and any(
+                size > self.strict.condition_max_size for _, _, size in conditions):
+            raise invalid("Condition size limit reached")
+
+    def check_exact(self, exact):
+        if self.strict.enabled and optional(self.strict, "search_allow_exact") is False and exact:
+            raise invalid("Exact search disabled!")
 
     def check_limit(self, limit):
         if self.strict.enabled and self.strict.HasField("max_query_limit") and limit > self.strict.max_query_limit:
@@ -328,8 +356,10 @@ class Service:
                 self.drop_connections()
                 context.abort(Status.UNAVAILABLE, "dropped")
             if fault.get("status"):
+                trailers = dict(fault.get("trailers", {}))
                 if "retry_after" in fault:
-                    context.set_trailing_metadata((("retry-after", str(fault["retry_after"])),))
+                    trailers["retry-after"] = str(fault["retry_after"])
+                context.set_trailing_metadata(tuple(trailers.items()))
                 context.abort(getattr(Status, fault["status"]), "as told")
             try:
                 reply = answer(self, request)
@@ -396,7 +426,8 @@ class Service:
 
     def list(self, r):
         return wire.ListCollectionsResponse(
-            collections=[wire.CollectionDescription(name=name) for name in list(self.collections)])
+            collections=[wire.CollectionDescription(name=name)
+                         for name in [*self.collections, *self.settings.get("listed_too", [])]])
 
     def exists(self, r):
         return wire.CollectionExistsResponse(
@@ -433,6 +464,10 @@ class Service:
         collection = self.get(r.collection_name)
         if r.field_type not in FIELD_TYPES:
             raise Refusal(Status.UNIMPLEMENTED, "index type")
+        strict = collection.strict
+        if strict.enabled and strict.HasField("max_payload_index_count") and (
+                len(collection.schema) >= strict.max_payload_index_count):
+            raise invalid("Collection already has the maximum number of payload indices")
         kind, data_type = FIELD_TYPES[r.field_type]
         if r.HasField("field_index_params"):
             only(r.field_index_params, "keyword_index_params")
@@ -488,8 +523,7 @@ class Service:
         collection = self.get(r.collection_name)
         collection.check_filter(r.filter, "unindexed_filtering_retrieve")
         collection.check_limit(r.limit)
-        if collection.strict.enabled and optional(collection.strict, "search_allow_exact") is False and r.params.exact:
-            raise invalid("Exact search is not allowed")
+        collection.check_exact(r.params.exact)
         only(r.query, "nearest")
         only(r.query.nearest, "dense")
         vector = list(r.query.nearest.dense.data)
@@ -521,6 +555,7 @@ class Service:
         only(r, "collection_name", "filter", "exact", "read_consistency", "timeout")
         collection = self.get(r.collection_name)
         collection.check_filter(r.filter, "unindexed_filtering_retrieve")
+        collection.check_exact(r.exact)
         count = collection.shard.count(edge.CountRequest(
             exact=True, filter=filter_in(r.filter) if r.HasField("filter") else None))
         return wire.CountResponse(result=wire.CountResult(count=count))
@@ -561,7 +596,7 @@ class Proxy:
     """Passes bytes between clients and the gRPC server, so that connections can be cut as networks cut them."""
 
     def __init__(self, loop, upstream):
-        self.loop, self.upstream, self.writers = loop, upstream, set()
+        self.loop, self.upstream, self.writers, self.stalled = loop, upstream, set(), set()
 
     async def listen(self, port):
         await asyncio.start_server(self.accept, "127.0.0.1", port)
@@ -570,19 +605,26 @@ class Proxy:
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
         self.writers.add(writer)
         try:
-            await asyncio.gather(self.copy(reader, upstream_writer), self.copy(upstream_reader, writer))
+            await asyncio.gather(
+                self.copy(reader, upstream_writer, writer), self.copy(upstream_reader, writer, writer))
         finally:
             self.writers.discard(writer)
+            self.stalled.discard(writer)
 
-    async def copy(self, reader, writer):
+    async def copy(self, reader, writer, client):
         try:
             while data := await reader.read(1 << 18):
+                if client in self.stalled:
+                    continue
                 writer.write(data)
                 await writer.drain()
         except OSError:
             pass
         finally:
             writer.close()
+
+    def stall(self):
+        self.loop.call_soon_threadsafe(lambda: self.stalled.update(self.writers))
 
     def drop(self):
         done = threading.Event()
@@ -618,6 +660,9 @@ def control(service):
                 collection.strict.CopyFrom(wire.StrictModeConfig(enabled=True, **told))
             elif self.path == "/drop":
                 service.drop_connections()
+            elif self.path == "/stall":
+                for proxy in service.proxies:
+                    proxy.stall()
             elif self.path == "/reset":
                 service.reset()
             elif self.path == "/calls":
@@ -647,7 +692,9 @@ def main():
     service = Service(told.data)
     server = grpc.server(
         futures.ThreadPoolExecutor(16), handlers=tuple(service.handlers()),
-        options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
+        options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
+                 # Qdrant's server does not count pings; this one would say too_many_pings.
+                 ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_ping_strikes", 0)])
     loop = asyncio.new_event_loop()
     inner = server.add_insecure_port("127.0.0.1:0")
     service.proxies.append(Proxy(loop, inner))

@@ -711,6 +711,15 @@ nonisolated struct Qdrant_VectorParams: Sendable {
 
   var distance: Qdrant_Distance = .unknownDistance
 
+  var quantizationConfig: Qdrant_QuantizationConfig {
+    get {_quantizationConfig ?? Qdrant_QuantizationConfig()}
+    set {_quantizationConfig = newValue}
+  }
+  /// Returns true if `quantizationConfig` has been explicitly set.
+  var hasQuantizationConfig: Bool {self._quantizationConfig != nil}
+  /// Clears the value of `quantizationConfig`. Subsequent reads from it will return its default value.
+  mutating func clearQuantizationConfig() {self._quantizationConfig = nil}
+
   var onDisk: Bool {
     get {_onDisk ?? false}
     set {_onDisk = newValue}
@@ -733,6 +742,7 @@ nonisolated struct Qdrant_VectorParams: Sendable {
 
   init() {}
 
+  fileprivate var _quantizationConfig: Qdrant_QuantizationConfig? = nil
   fileprivate var _onDisk: Bool? = nil
   fileprivate var _multivectorConfig: Qdrant_MultiVectorConfig? = nil
 }
@@ -806,6 +816,24 @@ nonisolated struct Qdrant_StrictModeConfig: Sendable {
   /// Clears the value of `maxQueryLimit`. Subsequent reads from it will return its default value.
   mutating func clearMaxQueryLimit() {self._maxQueryLimit = nil}
 
+  var unindexedFilteringRetrieve: Bool {
+    get {_unindexedFilteringRetrieve ?? false}
+    set {_unindexedFilteringRetrieve = newValue}
+  }
+  /// Returns true if `unindexedFilteringRetrieve` has been explicitly set.
+  var hasUnindexedFilteringRetrieve: Bool {self._unindexedFilteringRetrieve != nil}
+  /// Clears the value of `unindexedFilteringRetrieve`. Subsequent reads from it will return its default value.
+  mutating func clearUnindexedFilteringRetrieve() {self._unindexedFilteringRetrieve = nil}
+
+  var unindexedFilteringUpdate: Bool {
+    get {_unindexedFilteringUpdate ?? false}
+    set {_unindexedFilteringUpdate = newValue}
+  }
+  /// Returns true if `unindexedFilteringUpdate` has been explicitly set.
+  var hasUnindexedFilteringUpdate: Bool {self._unindexedFilteringUpdate != nil}
+  /// Clears the value of `unindexedFilteringUpdate`. Subsequent reads from it will return its default value.
+  mutating func clearUnindexedFilteringUpdate() {self._unindexedFilteringUpdate = nil}
+
   var searchAllowExact: Bool {
     get {_searchAllowExact ?? false}
     set {_searchAllowExact = newValue}
@@ -824,6 +852,24 @@ nonisolated struct Qdrant_StrictModeConfig: Sendable {
   /// Clears the value of `upsertMaxBatchsize`. Subsequent reads from it will return its default value.
   mutating func clearUpsertMaxBatchsize() {self._upsertMaxBatchsize = nil}
 
+  var filterMaxConditions: UInt64 {
+    get {_filterMaxConditions ?? 0}
+    set {_filterMaxConditions = newValue}
+  }
+  /// Returns true if `filterMaxConditions` has been explicitly set.
+  var hasFilterMaxConditions: Bool {self._filterMaxConditions != nil}
+  /// Clears the value of `filterMaxConditions`. Subsequent reads from it will return its default value.
+  mutating func clearFilterMaxConditions() {self._filterMaxConditions = nil}
+
+  var conditionMaxSize: UInt64 {
+    get {_conditionMaxSize ?? 0}
+    set {_conditionMaxSize = newValue}
+  }
+  /// Returns true if `conditionMaxSize` has been explicitly set.
+  var hasConditionMaxSize: Bool {self._conditionMaxSize != nil}
+  /// Clears the value of `conditionMaxSize`. Subsequent reads from it will return its default value.
+  mutating func clearConditionMaxSize() {self._conditionMaxSize = nil}
+
   var searchMaxBatchsize: UInt64 {
     get {_searchMaxBatchsize ?? 0}
     set {_searchMaxBatchsize = newValue}
@@ -839,94 +885,98 @@ nonisolated struct Qdrant_StrictModeConfig: Sendable {
 
   fileprivate var _enabled: Bool? = nil
   fileprivate var _maxQueryLimit: UInt32? = nil
+  fileprivate var _unindexedFilteringRetrieve: Bool? = nil
+  fileprivate var _unindexedFilteringUpdate: Bool? = nil
   fileprivate var _searchAllowExact: Bool? = nil
   fileprivate var _upsertMaxBatchsize: UInt64? = nil
+  fileprivate var _filterMaxConditions: UInt64? = nil
+  fileprivate var _conditionMaxSize: UInt64? = nil
   fileprivate var _searchMaxBatchsize: UInt64? = nil
 }
 
-nonisolated struct Qdrant_CreateCollection: Sendable {
+nonisolated struct Qdrant_CreateCollection: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var collectionName: String = String()
+  var collectionName: String {
+    get {_storage._collectionName}
+    set {_uniqueStorage()._collectionName = newValue}
+  }
 
   var hnswConfig: Qdrant_HnswConfigDiff {
-    get {_hnswConfig ?? Qdrant_HnswConfigDiff()}
-    set {_hnswConfig = newValue}
+    get {_storage._hnswConfig ?? Qdrant_HnswConfigDiff()}
+    set {_uniqueStorage()._hnswConfig = newValue}
   }
   /// Returns true if `hnswConfig` has been explicitly set.
-  var hasHnswConfig: Bool {self._hnswConfig != nil}
+  var hasHnswConfig: Bool {_storage._hnswConfig != nil}
   /// Clears the value of `hnswConfig`. Subsequent reads from it will return its default value.
-  mutating func clearHnswConfig() {self._hnswConfig = nil}
+  mutating func clearHnswConfig() {_uniqueStorage()._hnswConfig = nil}
 
   var shardNumber: UInt32 {
-    get {_shardNumber ?? 0}
-    set {_shardNumber = newValue}
+    get {_storage._shardNumber ?? 0}
+    set {_uniqueStorage()._shardNumber = newValue}
   }
   /// Returns true if `shardNumber` has been explicitly set.
-  var hasShardNumber: Bool {self._shardNumber != nil}
+  var hasShardNumber: Bool {_storage._shardNumber != nil}
   /// Clears the value of `shardNumber`. Subsequent reads from it will return its default value.
-  mutating func clearShardNumber() {self._shardNumber = nil}
+  mutating func clearShardNumber() {_uniqueStorage()._shardNumber = nil}
 
   var onDiskPayload: Bool {
-    get {_onDiskPayload ?? false}
-    set {_onDiskPayload = newValue}
+    get {_storage._onDiskPayload ?? false}
+    set {_uniqueStorage()._onDiskPayload = newValue}
   }
   /// Returns true if `onDiskPayload` has been explicitly set.
-  var hasOnDiskPayload: Bool {self._onDiskPayload != nil}
+  var hasOnDiskPayload: Bool {_storage._onDiskPayload != nil}
   /// Clears the value of `onDiskPayload`. Subsequent reads from it will return its default value.
-  mutating func clearOnDiskPayload() {self._onDiskPayload = nil}
+  mutating func clearOnDiskPayload() {_uniqueStorage()._onDiskPayload = nil}
 
   var vectorsConfig: Qdrant_VectorsConfig {
-    get {_vectorsConfig ?? Qdrant_VectorsConfig()}
-    set {_vectorsConfig = newValue}
+    get {_storage._vectorsConfig ?? Qdrant_VectorsConfig()}
+    set {_uniqueStorage()._vectorsConfig = newValue}
   }
   /// Returns true if `vectorsConfig` has been explicitly set.
-  var hasVectorsConfig: Bool {self._vectorsConfig != nil}
+  var hasVectorsConfig: Bool {_storage._vectorsConfig != nil}
   /// Clears the value of `vectorsConfig`. Subsequent reads from it will return its default value.
-  mutating func clearVectorsConfig() {self._vectorsConfig = nil}
+  mutating func clearVectorsConfig() {_uniqueStorage()._vectorsConfig = nil}
 
   var replicationFactor: UInt32 {
-    get {_replicationFactor ?? 0}
-    set {_replicationFactor = newValue}
+    get {_storage._replicationFactor ?? 0}
+    set {_uniqueStorage()._replicationFactor = newValue}
   }
   /// Returns true if `replicationFactor` has been explicitly set.
-  var hasReplicationFactor: Bool {self._replicationFactor != nil}
+  var hasReplicationFactor: Bool {_storage._replicationFactor != nil}
   /// Clears the value of `replicationFactor`. Subsequent reads from it will return its default value.
-  mutating func clearReplicationFactor() {self._replicationFactor = nil}
+  mutating func clearReplicationFactor() {_uniqueStorage()._replicationFactor = nil}
 
   var writeConsistencyFactor: UInt32 {
-    get {_writeConsistencyFactor ?? 0}
-    set {_writeConsistencyFactor = newValue}
+    get {_storage._writeConsistencyFactor ?? 0}
+    set {_uniqueStorage()._writeConsistencyFactor = newValue}
   }
   /// Returns true if `writeConsistencyFactor` has been explicitly set.
-  var hasWriteConsistencyFactor: Bool {self._writeConsistencyFactor != nil}
+  var hasWriteConsistencyFactor: Bool {_storage._writeConsistencyFactor != nil}
   /// Clears the value of `writeConsistencyFactor`. Subsequent reads from it will return its default value.
-  mutating func clearWriteConsistencyFactor() {self._writeConsistencyFactor = nil}
+  mutating func clearWriteConsistencyFactor() {_uniqueStorage()._writeConsistencyFactor = nil}
 
   var quantizationConfig: Qdrant_QuantizationConfig {
-    get {_quantizationConfig ?? Qdrant_QuantizationConfig()}
-    set {_quantizationConfig = newValue}
+    get {_storage._quantizationConfig ?? Qdrant_QuantizationConfig()}
+    set {_uniqueStorage()._quantizationConfig = newValue}
   }
   /// Returns true if `quantizationConfig` has been explicitly set.
-  var hasQuantizationConfig: Bool {self._quantizationConfig != nil}
+  var hasQuantizationConfig: Bool {_storage._quantizationConfig != nil}
   /// Clears the value of `quantizationConfig`. Subsequent reads from it will return its default value.
-  mutating func clearQuantizationConfig() {self._quantizationConfig = nil}
+  mutating func clearQuantizationConfig() {_uniqueStorage()._quantizationConfig = nil}
 
-  var metadata: Dictionary<String,Qdrant_Value> = [:]
+  var metadata: Dictionary<String,Qdrant_Value> {
+    get {_storage._metadata}
+    set {_uniqueStorage()._metadata = newValue}
+  }
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
-  fileprivate var _hnswConfig: Qdrant_HnswConfigDiff? = nil
-  fileprivate var _shardNumber: UInt32? = nil
-  fileprivate var _onDiskPayload: Bool? = nil
-  fileprivate var _vectorsConfig: Qdrant_VectorsConfig? = nil
-  fileprivate var _replicationFactor: UInt32? = nil
-  fileprivate var _writeConsistencyFactor: UInt32? = nil
-  fileprivate var _quantizationConfig: Qdrant_QuantizationConfig? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 nonisolated struct Qdrant_DeleteCollection: Sendable {
@@ -1020,37 +1070,48 @@ nonisolated struct Qdrant_CollectionParams: Sendable {
   fileprivate var _vectorsConfig: Qdrant_VectorsConfig? = nil
 }
 
-nonisolated struct Qdrant_CollectionConfig: Sendable {
+nonisolated struct Qdrant_CollectionConfig: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
   var params: Qdrant_CollectionParams {
-    get {_params ?? Qdrant_CollectionParams()}
-    set {_params = newValue}
+    get {_storage._params ?? Qdrant_CollectionParams()}
+    set {_uniqueStorage()._params = newValue}
   }
   /// Returns true if `params` has been explicitly set.
-  var hasParams: Bool {self._params != nil}
+  var hasParams: Bool {_storage._params != nil}
   /// Clears the value of `params`. Subsequent reads from it will return its default value.
-  mutating func clearParams() {self._params = nil}
+  mutating func clearParams() {_uniqueStorage()._params = nil}
+
+  var quantizationConfig: Qdrant_QuantizationConfig {
+    get {_storage._quantizationConfig ?? Qdrant_QuantizationConfig()}
+    set {_uniqueStorage()._quantizationConfig = newValue}
+  }
+  /// Returns true if `quantizationConfig` has been explicitly set.
+  var hasQuantizationConfig: Bool {_storage._quantizationConfig != nil}
+  /// Clears the value of `quantizationConfig`. Subsequent reads from it will return its default value.
+  mutating func clearQuantizationConfig() {_uniqueStorage()._quantizationConfig = nil}
 
   var strictModeConfig: Qdrant_StrictModeConfig {
-    get {_strictModeConfig ?? Qdrant_StrictModeConfig()}
-    set {_strictModeConfig = newValue}
+    get {_storage._strictModeConfig ?? Qdrant_StrictModeConfig()}
+    set {_uniqueStorage()._strictModeConfig = newValue}
   }
   /// Returns true if `strictModeConfig` has been explicitly set.
-  var hasStrictModeConfig: Bool {self._strictModeConfig != nil}
+  var hasStrictModeConfig: Bool {_storage._strictModeConfig != nil}
   /// Clears the value of `strictModeConfig`. Subsequent reads from it will return its default value.
-  mutating func clearStrictModeConfig() {self._strictModeConfig = nil}
+  mutating func clearStrictModeConfig() {_uniqueStorage()._strictModeConfig = nil}
 
-  var metadata: Dictionary<String,Qdrant_Value> = [:]
+  var metadata: Dictionary<String,Qdrant_Value> {
+    get {_storage._metadata}
+    set {_uniqueStorage()._metadata = newValue}
+  }
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
-  fileprivate var _params: Qdrant_CollectionParams? = nil
-  fileprivate var _strictModeConfig: Qdrant_StrictModeConfig? = nil
+  fileprivate var _storage = _StorageClass.defaultInstance
 }
 
 nonisolated struct Qdrant_PayloadSchemaInfo: Sendable {
@@ -1081,11 +1142,21 @@ nonisolated struct Qdrant_CollectionInfo: Sendable {
 
   var payloadSchema: Dictionary<String,Qdrant_PayloadSchemaInfo> = [:]
 
+  var pointsCount: UInt64 {
+    get {_pointsCount ?? 0}
+    set {_pointsCount = newValue}
+  }
+  /// Returns true if `pointsCount` has been explicitly set.
+  var hasPointsCount: Bool {self._pointsCount != nil}
+  /// Clears the value of `pointsCount`. Subsequent reads from it will return its default value.
+  mutating func clearPointsCount() {self._pointsCount = nil}
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
   fileprivate var _config: Qdrant_CollectionConfig? = nil
+  fileprivate var _pointsCount: UInt64? = nil
 }
 
 nonisolated struct Qdrant_GetCollectionInfoResponse: Sendable {
@@ -2941,7 +3012,7 @@ nonisolated extension Qdrant_MultiVectorConfig: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Qdrant_VectorParams: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".VectorParams"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}size\0\u{1}distance\0\u{4}\u{3}on_disk\0\u{4}\u{2}multivector_config\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}size\0\u{1}distance\0\u{4}\u{2}quantization_config\0\u{3}on_disk\0\u{4}\u{2}multivector_config\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2951,6 +3022,7 @@ nonisolated extension Qdrant_VectorParams: SwiftProtobuf.Message, SwiftProtobuf.
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.size) }()
       case 2: try { try decoder.decodeSingularEnumField(value: &self.distance) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._quantizationConfig) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self._onDisk) }()
       case 7: try { try decoder.decodeSingularMessageField(value: &self._multivectorConfig) }()
       default: break
@@ -2969,6 +3041,9 @@ nonisolated extension Qdrant_VectorParams: SwiftProtobuf.Message, SwiftProtobuf.
     if self.distance != .unknownDistance {
       try visitor.visitSingularEnumField(value: self.distance, fieldNumber: 2)
     }
+    try { if let v = self._quantizationConfig {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
     try { if let v = self._onDisk {
       try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
     } }()
@@ -2981,6 +3056,7 @@ nonisolated extension Qdrant_VectorParams: SwiftProtobuf.Message, SwiftProtobuf.
   static func ==(lhs: Qdrant_VectorParams, rhs: Qdrant_VectorParams) -> Bool {
     if lhs.size != rhs.size {return false}
     if lhs.distance != rhs.distance {return false}
+    if lhs._quantizationConfig != rhs._quantizationConfig {return false}
     if lhs._onDisk != rhs._onDisk {return false}
     if lhs._multivectorConfig != rhs._multivectorConfig {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -3087,7 +3163,7 @@ nonisolated extension Qdrant_VectorsConfig: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Qdrant_StrictModeConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".StrictModeConfig"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enabled\0\u{3}max_query_limit\0\u{4}\u{5}search_allow_exact\0\u{4}\u{2}upsert_max_batchsize\0\u{4}\u{b}search_max_batchsize\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enabled\0\u{3}max_query_limit\0\u{4}\u{2}unindexed_filtering_retrieve\0\u{3}unindexed_filtering_update\0\u{4}\u{2}search_allow_exact\0\u{4}\u{2}upsert_max_batchsize\0\u{4}\u{5}filter_max_conditions\0\u{3}condition_max_size\0\u{4}\u{5}search_max_batchsize\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3097,8 +3173,12 @@ nonisolated extension Qdrant_StrictModeConfig: SwiftProtobuf.Message, SwiftProto
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularBoolField(value: &self._enabled) }()
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self._maxQueryLimit) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self._unindexedFilteringRetrieve) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self._unindexedFilteringUpdate) }()
       case 7: try { try decoder.decodeSingularBoolField(value: &self._searchAllowExact) }()
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self._upsertMaxBatchsize) }()
+      case 14: try { try decoder.decodeSingularUInt64Field(value: &self._filterMaxConditions) }()
+      case 15: try { try decoder.decodeSingularUInt64Field(value: &self._conditionMaxSize) }()
       case 20: try { try decoder.decodeSingularUInt64Field(value: &self._searchMaxBatchsize) }()
       default: break
       }
@@ -3116,11 +3196,23 @@ nonisolated extension Qdrant_StrictModeConfig: SwiftProtobuf.Message, SwiftProto
     try { if let v = self._maxQueryLimit {
       try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
     } }()
+    try { if let v = self._unindexedFilteringRetrieve {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 4)
+    } }()
+    try { if let v = self._unindexedFilteringUpdate {
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
+    } }()
     try { if let v = self._searchAllowExact {
       try visitor.visitSingularBoolField(value: v, fieldNumber: 7)
     } }()
     try { if let v = self._upsertMaxBatchsize {
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
+    } }()
+    try { if let v = self._filterMaxConditions {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 14)
+    } }()
+    try { if let v = self._conditionMaxSize {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 15)
     } }()
     try { if let v = self._searchMaxBatchsize {
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 20)
@@ -3131,8 +3223,12 @@ nonisolated extension Qdrant_StrictModeConfig: SwiftProtobuf.Message, SwiftProto
   static func ==(lhs: Qdrant_StrictModeConfig, rhs: Qdrant_StrictModeConfig) -> Bool {
     if lhs._enabled != rhs._enabled {return false}
     if lhs._maxQueryLimit != rhs._maxQueryLimit {return false}
+    if lhs._unindexedFilteringRetrieve != rhs._unindexedFilteringRetrieve {return false}
+    if lhs._unindexedFilteringUpdate != rhs._unindexedFilteringUpdate {return false}
     if lhs._searchAllowExact != rhs._searchAllowExact {return false}
     if lhs._upsertMaxBatchsize != rhs._upsertMaxBatchsize {return false}
+    if lhs._filterMaxConditions != rhs._filterMaxConditions {return false}
+    if lhs._conditionMaxSize != rhs._conditionMaxSize {return false}
     if lhs._searchMaxBatchsize != rhs._searchMaxBatchsize {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -3143,71 +3239,123 @@ nonisolated extension Qdrant_CreateCollection: SwiftProtobuf.Message, SwiftProto
   static let protoMessageName: String = _protobuf_package + ".CreateCollection"
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}collection_name\0\u{4}\u{3}hnsw_config\0\u{4}\u{3}shard_number\0\u{3}on_disk_payload\0\u{4}\u{2}vectors_config\0\u{3}replication_factor\0\u{3}write_consistency_factor\0\u{4}\u{2}quantization_config\0\u{2}\u{4}metadata\0")
 
+  fileprivate class _StorageClass {
+    var _collectionName: String = String()
+    var _hnswConfig: Qdrant_HnswConfigDiff? = nil
+    var _shardNumber: UInt32? = nil
+    var _onDiskPayload: Bool? = nil
+    var _vectorsConfig: Qdrant_VectorsConfig? = nil
+    var _replicationFactor: UInt32? = nil
+    var _writeConsistencyFactor: UInt32? = nil
+    var _quantizationConfig: Qdrant_QuantizationConfig? = nil
+    var _metadata: Dictionary<String,Qdrant_Value> = [:]
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _collectionName = source._collectionName
+      _hnswConfig = source._hnswConfig
+      _shardNumber = source._shardNumber
+      _onDiskPayload = source._onDiskPayload
+      _vectorsConfig = source._vectorsConfig
+      _replicationFactor = source._replicationFactor
+      _writeConsistencyFactor = source._writeConsistencyFactor
+      _quantizationConfig = source._quantizationConfig
+      _metadata = source._metadata
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.collectionName) }()
-      case 4: try { try decoder.decodeSingularMessageField(value: &self._hnswConfig) }()
-      case 7: try { try decoder.decodeSingularUInt32Field(value: &self._shardNumber) }()
-      case 8: try { try decoder.decodeSingularBoolField(value: &self._onDiskPayload) }()
-      case 10: try { try decoder.decodeSingularMessageField(value: &self._vectorsConfig) }()
-      case 11: try { try decoder.decodeSingularUInt32Field(value: &self._replicationFactor) }()
-      case 12: try { try decoder.decodeSingularUInt32Field(value: &self._writeConsistencyFactor) }()
-      case 14: try { try decoder.decodeSingularMessageField(value: &self._quantizationConfig) }()
-      case 18: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &self.metadata) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._collectionName) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._hnswConfig) }()
+        case 7: try { try decoder.decodeSingularUInt32Field(value: &_storage._shardNumber) }()
+        case 8: try { try decoder.decodeSingularBoolField(value: &_storage._onDiskPayload) }()
+        case 10: try { try decoder.decodeSingularMessageField(value: &_storage._vectorsConfig) }()
+        case 11: try { try decoder.decodeSingularUInt32Field(value: &_storage._replicationFactor) }()
+        case 12: try { try decoder.decodeSingularUInt32Field(value: &_storage._writeConsistencyFactor) }()
+        case 14: try { try decoder.decodeSingularMessageField(value: &_storage._quantizationConfig) }()
+        case 18: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &_storage._metadata) }()
+        default: break
+        }
       }
     }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    if !self.collectionName.isEmpty {
-      try visitor.visitSingularStringField(value: self.collectionName, fieldNumber: 1)
-    }
-    try { if let v = self._hnswConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    } }()
-    try { if let v = self._shardNumber {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
-    } }()
-    try { if let v = self._onDiskPayload {
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 8)
-    } }()
-    try { if let v = self._vectorsConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
-    } }()
-    try { if let v = self._replicationFactor {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 11)
-    } }()
-    try { if let v = self._writeConsistencyFactor {
-      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 12)
-    } }()
-    try { if let v = self._quantizationConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
-    } }()
-    if !self.metadata.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: self.metadata, fieldNumber: 18)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._collectionName.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._collectionName, fieldNumber: 1)
+      }
+      try { if let v = _storage._hnswConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+      try { if let v = _storage._shardNumber {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 7)
+      } }()
+      try { if let v = _storage._onDiskPayload {
+        try visitor.visitSingularBoolField(value: v, fieldNumber: 8)
+      } }()
+      try { if let v = _storage._vectorsConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+      } }()
+      try { if let v = _storage._replicationFactor {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 11)
+      } }()
+      try { if let v = _storage._writeConsistencyFactor {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 12)
+      } }()
+      try { if let v = _storage._quantizationConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+      } }()
+      if !_storage._metadata.isEmpty {
+        try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: _storage._metadata, fieldNumber: 18)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Qdrant_CreateCollection, rhs: Qdrant_CreateCollection) -> Bool {
-    if lhs.collectionName != rhs.collectionName {return false}
-    if lhs._hnswConfig != rhs._hnswConfig {return false}
-    if lhs._shardNumber != rhs._shardNumber {return false}
-    if lhs._onDiskPayload != rhs._onDiskPayload {return false}
-    if lhs._vectorsConfig != rhs._vectorsConfig {return false}
-    if lhs._replicationFactor != rhs._replicationFactor {return false}
-    if lhs._writeConsistencyFactor != rhs._writeConsistencyFactor {return false}
-    if lhs._quantizationConfig != rhs._quantizationConfig {return false}
-    if lhs.metadata != rhs.metadata {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._collectionName != rhs_storage._collectionName {return false}
+        if _storage._hnswConfig != rhs_storage._hnswConfig {return false}
+        if _storage._shardNumber != rhs_storage._shardNumber {return false}
+        if _storage._onDiskPayload != rhs_storage._onDiskPayload {return false}
+        if _storage._vectorsConfig != rhs_storage._vectorsConfig {return false}
+        if _storage._replicationFactor != rhs_storage._replicationFactor {return false}
+        if _storage._writeConsistencyFactor != rhs_storage._writeConsistencyFactor {return false}
+        if _storage._quantizationConfig != rhs_storage._quantizationConfig {return false}
+        if _storage._metadata != rhs_storage._metadata {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3418,43 +3566,90 @@ nonisolated extension Qdrant_CollectionParams: SwiftProtobuf.Message, SwiftProto
 
 nonisolated extension Qdrant_CollectionConfig: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".CollectionConfig"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}params\0\u{4}\u{5}strict_mode_config\0\u{1}metadata\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}params\0\u{4}\u{4}quantization_config\0\u{3}strict_mode_config\0\u{1}metadata\0")
+
+  fileprivate class _StorageClass {
+    var _params: Qdrant_CollectionParams? = nil
+    var _quantizationConfig: Qdrant_QuantizationConfig? = nil
+    var _strictModeConfig: Qdrant_StrictModeConfig? = nil
+    var _metadata: Dictionary<String,Qdrant_Value> = [:]
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _params = source._params
+      _quantizationConfig = source._quantizationConfig
+      _strictModeConfig = source._strictModeConfig
+      _metadata = source._metadata
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularMessageField(value: &self._params) }()
-      case 6: try { try decoder.decodeSingularMessageField(value: &self._strictModeConfig) }()
-      case 7: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &self.metadata) }()
-      default: break
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularMessageField(value: &_storage._params) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._quantizationConfig) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._strictModeConfig) }()
+        case 7: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: &_storage._metadata) }()
+        default: break
+        }
       }
     }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    // The use of inline closures is to circumvent an issue where the compiler
-    // allocates stack space for every if/case branch local when no optimizations
-    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
-    // https://github.com/apple/swift-protobuf/issues/1182
-    try { if let v = self._params {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
-    } }()
-    try { if let v = self._strictModeConfig {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    } }()
-    if !self.metadata.isEmpty {
-      try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: self.metadata, fieldNumber: 7)
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      try { if let v = _storage._params {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+      } }()
+      try { if let v = _storage._quantizationConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
+      try { if let v = _storage._strictModeConfig {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
+      if !_storage._metadata.isEmpty {
+        try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_Value>.self, value: _storage._metadata, fieldNumber: 7)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Qdrant_CollectionConfig, rhs: Qdrant_CollectionConfig) -> Bool {
-    if lhs._params != rhs._params {return false}
-    if lhs._strictModeConfig != rhs._strictModeConfig {return false}
-    if lhs.metadata != rhs.metadata {return false}
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._params != rhs_storage._params {return false}
+        if _storage._quantizationConfig != rhs_storage._quantizationConfig {return false}
+        if _storage._strictModeConfig != rhs_storage._strictModeConfig {return false}
+        if _storage._metadata != rhs_storage._metadata {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3492,7 +3687,7 @@ nonisolated extension Qdrant_PayloadSchemaInfo: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Qdrant_CollectionInfo: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".CollectionInfo"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{7}config\0\u{3}payload_schema\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\u{7}config\0\u{3}payload_schema\0\u{3}points_count\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3502,6 +3697,7 @@ nonisolated extension Qdrant_CollectionInfo: SwiftProtobuf.Message, SwiftProtobu
       switch fieldNumber {
       case 7: try { try decoder.decodeSingularMessageField(value: &self._config) }()
       case 8: try { try decoder.decodeMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_PayloadSchemaInfo>.self, value: &self.payloadSchema) }()
+      case 9: try { try decoder.decodeSingularUInt64Field(value: &self._pointsCount) }()
       default: break
       }
     }
@@ -3518,12 +3714,16 @@ nonisolated extension Qdrant_CollectionInfo: SwiftProtobuf.Message, SwiftProtobu
     if !self.payloadSchema.isEmpty {
       try visitor.visitMapField(fieldType: SwiftProtobuf._ProtobufMessageMap<SwiftProtobuf.ProtobufString,Qdrant_PayloadSchemaInfo>.self, value: self.payloadSchema, fieldNumber: 8)
     }
+    try { if let v = self._pointsCount {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 9)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Qdrant_CollectionInfo, rhs: Qdrant_CollectionInfo) -> Bool {
     if lhs._config != rhs._config {return false}
     if lhs.payloadSchema != rhs.payloadSchema {return false}
+    if lhs._pointsCount != rhs._pointsCount {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

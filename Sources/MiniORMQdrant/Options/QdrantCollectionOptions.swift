@@ -13,17 +13,20 @@ public struct QdrantCollectionOptions: Sendable {
     public var vectorsOnDisk: Bool?
     /// Whether payloads stay on disk.
     public var payloadOnDisk: Bool?
-    /// How many neighbours a node of the HNSW graph has; 0 for no graph over all points (with a tenant field).
+    /// How many neighbours a node of the HNSW graph has; 0, the least, for no graph over all points (with a tenant
+    /// field).
     public var hnswM: Int?
-    /// How many candidates are kept while the graph is built.
+    /// How many candidates are kept while the graph is built. At least 4.
     public var hnswEfConstruct: Int?
-    /// How many neighbours a node has in the graphs that are built for each value of an indexed field.
+    /// How many neighbours a node has in the graphs that are built for each value of an indexed field. At least 0.
     public var hnswPayloadM: Int?
     /// How vectors are made smaller for searching.
     public var quantization: Quantization?
     /// The field that says whose a record is: an index of keywords that keeps a tenant's records together.
     public var tenantField: FieldPath?
-    /// The fields that are filtered on often. Servers in strict mode take filters on indexed fields only.
+    /// The fields that are filtered on often. Servers in strict mode take filters on indexed fields only (Qdrant
+    /// Cloud's by default): a filter on another field is finished on our side, for which every candidate is
+    /// transferred.
     public var payloadIndexes: [PayloadIndex] = []
 
     /// How vectors are made smaller for searching; the full ones are kept beside.

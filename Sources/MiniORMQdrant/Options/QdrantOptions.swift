@@ -25,9 +25,12 @@ public struct QdrantConnectionOptions: Sendable {
     /// How often calls are repeated that the server could not take (`UNAVAILABLE`) or did not want to
     /// (`RESOURCE_EXHAUSTED`); a pause that the server asks for is kept. Every call repeated is safe to repeat.
     public var retry = RetryPolicy()
-    /// How long a connection without traffic goes without a ping.
+    /// How often the connection is pinged, with or without calls under way, so that one that was lost without a word is
+    /// noticed: it is closed when a ping goes unanswered for 10 s, or for half of this if that is less, and calls on it
+    /// are sent again on a new one. A proxy before the server may want this longer; it then answers with `GOAWAY`.
     public var keepAlive: Duration = .seconds(30)
-    /// The largest reply accepted, in bytes.
+    /// The largest reply accepted, in bytes; at least 1 MB. Where a page of records would be larger, fewer are asked
+    /// for; one record that is larger alone cannot be read.
     public var maximumReplyBytes = 256 << 20
     /// The certificates that `qdrants://` trusts, as a PEM file; `nil` for the system's.
     public var trustedCertificates: String?
@@ -71,7 +74,8 @@ public struct QdrantSearchOptions: Sendable {
     public var exact = false
     /// How many candidates the HNSW index keeps in a query; `nil` for the collection's own.
     public var ef: Int?
-    /// Whether the best of a quantised search are scored again by their full vectors; `nil` for the server's choice.
+    /// Whether the best of a quantised search are scored again by their full vectors; `nil` for yes, as the scores of
+    /// scalar and product quantisation are not the contract's.
     public var rescore: Bool?
     /// How many more candidates a quantised search takes before that, as a factor of at least 1.
     public var oversampling: Double?

@@ -7,13 +7,17 @@ internal import SwiftProtobuf
 /// Where they part from the contract's: a match or a range on a field also looks at the elements of an array in it
 /// (excluded here by the path `field[]`, which reaches elements alone); an integer's match is not a double's (a range of
 /// one value is both); numbers are compared as doubles (so from 2^53 on the engine only narrows, and our side decides), and
-/// some doubles are kept only nearly (where a collection has such, the engine only narrows);
+/// some doubles are kept only nearly (where a field of the filter has such, the engine only narrows);
 /// an empty array is no value, and an element of an inner array one of the outer (told apart when points are written, so
 /// exact in this library's collections alone); strings have no order; an index answers for values of its type alone.
+///
+/// Strict mode's limits are kept by pushing less.
 struct FilterTranslation: Sendable {
     let collection: QdrantCollection
-    /// Whether every double in the collection's fields is kept exactly.
+    /// Whether every double in the filter's fields is kept exactly.
     let isSmooth: Bool
+    /// Whether fields without an index may be filtered by.
+    let takesUnindexed: Bool
 
     /// A filter in two parts.
     struct Plan: Sendable {
@@ -23,16 +27,23 @@ struct FilterTranslation: Sendable {
         var finished: VectorFilter?
         /// The part of the filter that the engine decides.
         var decided: VectorFilter?
+        /// Whether no record can match, so that there is nothing to ask.
+        var isNothing = false
     }
 
     func plan(_ filter: VectorFilter?) -> Plan {
         guard let filter else { return Plan() }
-        let terms: [VectorFilter] = if case .and(let terms) = filter { terms } else { [filter] }
+        let folded = filter.folded
+        if case .or(let terms) = folded, terms.isEmpty { return Plan(decided: filter, isNothing: true) }
+        let terms: [VectorFilter] = if case .and(let terms) = folded { terms } else { [folded] }
         var pushed = Qdrant_Filter()
         var decided: [VectorFilter] = []
         var finished: [VectorFilter] = []
+        var room = collection.limits.conditionCount ?? .max
         for term in terms {
-            let translated = translate(term, depth: 0)
+            var translated = translate(term, depth: 0)
+            let count = translated?.filter.conditionCount ?? 0
+            if count > room { translated = nil } else { room -= count }
             if let translated { pushed.add(translated.filter) }
             if translated?.isExact == true { decided.append(term) } else { finished.append(term) }
         }
@@ -50,15 +61,40 @@ struct FilterTranslation: Sendable {
         guard path.parts.count <= PointEncoder.mirrorDepth / 2, path.parts.first != Reserved.key else { return nil }
         var keys: [String] = []
         for part in path.parts {
-            if !part.isEmpty, part.utf8.allSatisfy(isPlain) {
-                keys.append(part)
-            } else if !part.utf8.contains(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") || $0 == 0 }) {
-                keys.append("\"\(part)\"")
-            } else {
-                return nil
-            }
+            let hasNoForm = part.utf8.contains { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") || $0 == 0 }
+            if hasNoForm { return nil }
+            keys.append(quoted(part[...]))
         }
         return keys.joined(separator: ".")
+    }
+
+    /// A key as a server tells it, written as ``key(_:)`` writes it: names that need no quotes for the one may have
+    /// them for the other.
+    static func canonical(_ key: String) -> String {
+        var written = ""
+        var rest = key.utf8[...]
+        func take(_ part: Substring.UTF8View) -> Substring {
+            rest = rest[part.endIndex...]
+            return Substring(part)
+        }
+        while let first = rest.first {
+            switch first {
+            case UInt8(ascii: "."): written += take(rest.prefix(1))
+            case UInt8(ascii: "["):
+                let inner = rest.prefix { $0 != UInt8(ascii: "]") }
+                written += take(inner) + take(rest[inner.endIndex...].prefix(1))
+            case UInt8(ascii: "\""):
+                rest = rest.dropFirst()
+                written += quoted(take(rest.prefix { $0 != first }))
+                rest = rest.dropFirst()
+            default: written += quoted(take(rest.prefix { $0 != UInt8(ascii: ".") && $0 != UInt8(ascii: "[") }))
+            }
+        }
+        return written
+    }
+
+    private static func quoted(_ name: Substring) -> String {
+        !name.isEmpty && name.utf8.allSatisfy(isPlain) ? String(name) : "\"\(name)\""
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
@@ -116,25 +152,15 @@ struct FilterTranslation: Sendable {
         return Translated(filter: .with { $0.mustNot = [.filter(part.filter)] })
     }
 
+    /// Of one part at least: what has none was folded away.
     private func any(_ parts: [Translated]) -> Translated {
         if parts.count == 1 { return parts[0] }
-        guard !parts.isEmpty else { return nothing }
         return Translated(
             filter: .with { $0.should = parts.map { .filter($0.filter) } }, isExact: parts.allSatisfy(\.isExact))
     }
 
-    /// No record.
-    private var nothing: Translated {
-        let condition = Qdrant_Condition.isEmpty(Reserved.key)
-        return Translated(
-            filter: .with {
-                $0.must = [condition]
-                $0.mustNot = [condition]
-            })
-    }
-
     private func absent(_ path: FieldPath) -> Translated? {
-        guard let key = Self.key(path) else { return nil }
+        guard let key = Self.key(path), takesUnindexed || collection.indexes[key] != nil else { return nil }
         return Translated(filter: .with { $0.must = [.isEmpty(key)] }, isExact: collection.isOurs)
     }
 
@@ -154,7 +180,7 @@ struct FilterTranslation: Sendable {
             }
         }
         if !texts.isEmpty {
-            guard takes(key, [.keyword]) else { return nil }
+            guard takes(key, [.keyword]), texts.count <= collection.limits.valueCount ?? .max else { return nil }
             parts.append(
                 Translated(
                     filter: scalarsOnly(key) { condition in
@@ -231,14 +257,11 @@ struct FilterTranslation: Sendable {
         }
     }
 
-    /// Whether no index stands in the way: one of another type may answer for its own values alone.
+    /// Whether no index stands in the way (one of another type may answer for its own values alone), and none is
+    /// missing that strict mode asks for. Conditions on a field are on its elements too.
     private func takes(_ key: String, _ types: [Qdrant_PayloadSchemaType]) -> Bool {
-        let plain = key.filter { $0 != "\"" }
-        for (indexed, type) in collection.indexes {
-            let indexed = indexed.filter { $0 != "\"" }
-            if indexed == plain || indexed == plain + "[]", !types.contains(type) { return false }
-        }
-        return true
+        let keys = key.hasSuffix("[]") ? [key] : [key, key + "[]"]
+        return keys.allSatisfy { collection.indexes[$0].map(types.contains) ?? takesUnindexed }
     }
 
     /// A number as the engine compares it: the ends of where it may be.
@@ -264,8 +287,8 @@ struct FilterTranslation: Sendable {
 }
 
 extension VectorFilter {
-    /// Whether the filter compares with a number anywhere.
-    var comparesNumbers: Bool {
+    /// The fields that the filter compares with a number.
+    var numberFields: [FieldPath] {
         func isNumber(_ value: PayloadValue) -> Bool {
             switch value {
             case .int, .double: true
@@ -273,11 +296,44 @@ extension VectorFilter {
             }
         }
         switch self {
-        case .compare(_, _, let value), .contains(_, let value): return isNumber(value)
-        case .isIn(_, let values): return values.contains(where: isNumber)
-        case .exists: return false
-        case .and(let terms), .or(let terms): return terms.contains(where: \.comparesNumbers)
-        case .not(let term): return term.comparesNumbers
+        case .compare(let path, _, let value), .contains(let path, let value): return isNumber(value) ? [path] : []
+        case .isIn(let path, let values): return values.contains(where: isNumber) ? [path] : []
+        case .exists: return []
+        case .and(let terms), .or(let terms): return terms.flatMap(\.numberFields)
+        case .not(let term): return term.numberFields
+        }
+    }
+
+    /// The same filter without parts that match everything or nothing, unless it is such a part as a whole: `.and([])`
+    /// or `.or([])`.
+    var folded: VectorFilter {
+        switch self {
+        case .isIn(_, let operands) where operands.isEmpty: return .or([])
+        case .not(let term):
+            switch term.folded {
+            case .and([]): return .or([])
+            case .or([]): return .and([])
+            case let term: return .not(term)
+            }
+        case .and(let terms):
+            let terms = terms.map(\.folded)
+            if terms.contains(.or([])) { return .or([]) }
+            return .and(terms.filter { $0 != .and([]) })
+        case .or(let terms):
+            let terms = terms.map(\.folded)
+            if terms.contains(.and([])) { return .and([]) }
+            return .or(terms.filter { $0 != .or([]) })
+        default: return self
+        }
+    }
+}
+
+extension Qdrant_Filter {
+    /// How many conditions there are, as strict mode counts them.
+    fileprivate var conditionCount: Int {
+        (must + mustNot + should).reduce(0) { count, condition in
+            if case .filter(let filter)? = condition.conditionOneOf { return count + filter.conditionCount }
+            return count + 1
         }
     }
 }

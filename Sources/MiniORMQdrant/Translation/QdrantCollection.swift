@@ -3,7 +3,7 @@ internal import MiniORM
 internal import SwiftProtobuf
 
 /// What there is to know of a collection before its points can be read and written.
-struct QdrantCollection: Sendable {
+struct QdrantCollection: Sendable, Equatable {
     let dimension: Int
     let metric: VectorMetric
     let identity: PointIdentity
@@ -11,31 +11,47 @@ struct QdrantCollection: Sendable {
     let isOurs: Bool
     /// What of the creation's call marks it as that call's; `nil` on servers that keep no metadata.
     let creation: String?
-    /// The types of its payload indexes, by path.
+    /// Whether vectors are searched in a smaller form, whose scores are only nearly theirs.
+    let isQuantized: Bool
+    /// The types of its payload indexes, by key; see ``FilterTranslation/key(_:)``.
     let indexes: [String: Qdrant_PayloadSchemaType]
     /// The limits of strict mode, where it is on.
     let limits: Limits
 
-    struct Limits: Sendable {
+    struct Limits: Sendable, Equatable {
         var queryLimit: Int?
         var upsertCount: Int?
         var searchCount: Int?
+        /// How many conditions a filter may have, those of its parts included.
+        var conditionCount: Int?
+        /// How many values a condition may have.
+        var valueCount: Int?
+        var allowsExact = true
+        /// Whether what is read may be filtered by fields without an index.
+        var readsUnindexed = true
+        /// Whether what is deleted may be.
+        var deletesUnindexed = true
     }
+
+    /// The most that Qdrant takes, and more than a size of what is read or sent could overflow by.
+    static let maximumDimension = 65_536
 
     /// `nil` for a collection that this library cannot open: it does not have one unnamed dense vector for each point.
     init?(_ info: Qdrant_CollectionInfo) {
         let config = info.config
         guard case .params(let params)? = config.params.vectorsConfig.config, !params.hasMultivectorConfig,
-            let dimension = Int(exactly: params.size), dimension >= 1
+            params.size >= 1, params.size <= Self.maximumDimension
         else { return nil }
-        self.dimension = dimension
+        dimension = Int(params.size)
+        isQuantized = config.hasQuantizationConfig || params.hasQuantizationConfig
         switch params.distance {
         case .cosine: metric = .cosine
         case .dot: metric = .dot
         case .euclid: metric = .l2
         default: return nil
         }
-        indexes = info.payloadSchema.mapValues(\.dataType)
+        indexes = Dictionary(
+            info.payloadSchema.map { (FilterTranslation.canonical($0), $1.dataType) }, uniquingKeysWith: { $1 })
         let mark = config.metadata[Reserved.metadata]?.structValue.fields
         if let mark, let identity = PointIdentity(rawValue: mark["ids"]?.stringValue ?? "") {
             (isOurs, self.identity, creation) = (true, identity, mark["creation"]?.stringValue)
@@ -56,13 +72,18 @@ struct QdrantCollection: Sendable {
             if strict.hasSearchMaxBatchsize {
                 limits.searchCount = max(1, Int(clamping: strict.searchMaxBatchsize))
             }
+            if strict.hasFilterMaxConditions { limits.conditionCount = Int(clamping: strict.filterMaxConditions) }
+            if strict.hasConditionMaxSize { limits.valueCount = Int(clamping: strict.conditionMaxSize) }
+            limits.allowsExact = !strict.hasSearchAllowExact || strict.searchAllowExact
+            limits.readsUnindexed = !strict.hasUnindexedFilteringRetrieve || strict.unindexedFilteringRetrieve
+            limits.deletesUnindexed = !strict.hasUnindexedFilteringUpdate || strict.unindexedFilteringUpdate
         }
         self.limits = limits
     }
 
-    /// The index that tells whether any field holds a double that is kept only nearly.
+    /// The index that tells which fields hold doubles that are kept only nearly.
     static let roughKey = "\(Reserved.key).\(Reserved.rough)"
-    var countsRough: Bool { isOurs && indexes[Self.roughKey] != nil }
+    var knowsRough: Bool { isOurs && indexes[Self.roughKey] == .keyword }
 
     /// Which part of a point's payload to ask for: where this library wrote it, all is in the reserved part.
     var payloadSelector: Qdrant_WithPayloadSelector {

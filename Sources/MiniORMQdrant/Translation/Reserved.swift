@@ -12,8 +12,10 @@ enum Reserved {
     static let norm = "norm"
     /// The vector's bytes, where the unit vector cannot stand for them.
     static let vector = "vector"
-    /// True where a field holds a double that the engine may keep only nearly; see ``Double/isKeptExactly``.
+    /// The keys of the fields that hold a double which the engine may keep only nearly; see ``Double/isKeptExactly``.
     static let rough = "rough"
+    /// Among those keys: any field. No field has this key, which would be quoted.
+    static let anyField = "*"
     /// Collection metadata: what marks a collection as created by this library.
     static let metadata = "miniorm"
     /// The payload index that marks a collection on servers that keep no metadata, by its identity: `__miniorm.any`.

@@ -71,8 +71,12 @@ final class QdrantConnection: Sendable {
         .defaults { config in
             // A lost connection is tried again while a call's own retries last.
             config.backoff = .init(initial: .milliseconds(50), max: .seconds(5), multiplier: 1.6, jitter: 0.2)
+            // The transport stops its pings when the last call ends and does not begin again with the next one, unless
+            // idle connections are pinged too. A ping begins the wait for an answer anew, so the wait has to be the
+            // shorter.
+            let keepAlive = min(options.keepAlive, .forever)
             config.connection.keepalive = .init(
-                time: options.keepAlive, timeout: .seconds(10), allowWithoutCalls: false)
+                time: keepAlive, timeout: min(.seconds(10), keepAlive / 2), allowWithoutCalls: true)
             config.http2.maxFrameSize = 1 << 20
         }
     }
@@ -87,7 +91,7 @@ final class QdrantConnection: Sendable {
         _ method: QdrantMethod<Request, Reply>, _ message: Request
     ) async throws(VectorStoreError) -> Reply {
         let clock = ContinuousClock()
-        let deadline = clock.now + options.deadline
+        let deadline = clock.now + min(options.deadline, .forever)
         let request: Transport.Bytes
         do { request = Transport.Bytes(try method.encode(message)) } catch {
             throw VectorStoreError(
@@ -110,14 +114,18 @@ final class QdrantConnection: Sendable {
                 throw error
             } catch let error as RPCError {
                 failure = error
+            } catch let error as ReplyTooLarge {
+                throw VectorStoreError(
+                    .backend, "a reply is larger than maximumReplyBytes, \(options.maximumReplyBytes); allow more",
+                    store: QdrantVectorStore.name, cause: error)
             } catch {
                 if Task.isCancelled { throw QdrantFailure.cancelled(error) }
                 failure = RPCError(code: .unavailable, message: "the connection was lost", cause: error)
             }
             if Task.isCancelled { throw QdrantFailure.cancelled(failure) }
-            guard failure.code == .unavailable || failure.code == .resourceExhausted,
+            guard QdrantFailure.isWorthRetrying(failure),
                 let pause = options.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)),
-                clock.now + pause < deadline
+                pause < clock.now.duration(to: deadline)
             else { throw QdrantFailure.error(failure) }
             do { try await Task.sleep(for: pause) } catch { throw QdrantFailure.cancelled(error) }
         }
@@ -127,9 +135,8 @@ final class QdrantConnection: Sendable {
     private func send(
         _ method: MethodDescriptor, _ request: Transport.Bytes, within time: Duration
     ) async throws -> Transport.Bytes {
-        let (seconds, attoseconds) = max(time, .milliseconds(1)).components
-        // A hundred years are as good as forever, and do not overflow.
-        let nanoseconds = min(seconds, 3_155_760_000) * 1_000_000_000 + attoseconds / 1_000_000_000
+        let (seconds, attoseconds) = min(max(time, .milliseconds(1)), .forever).components
+        let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
         let exchange = Task(executorPreference: executor) { [transport, metadata, callOptions] in
             var metadata = metadata
             metadata.addString(Self.timeout(nanoseconds), forKey: "grpc-timeout")
@@ -150,10 +157,11 @@ final class QdrantConnection: Sendable {
         return try outcome.get()
     }
 
-    /// A time for the server: at most eight digits and a unit.
-    private static func timeout(_ nanoseconds: Int64) -> String {
-        let milliseconds = max(1, nanoseconds / 1_000_000)
-        return milliseconds < 100_000_000 ? "\(milliseconds)m" : "\(min(99_999_999, milliseconds / 1_000))S"
+    /// A time for the server: at most eight digits and a unit, and no less than the time itself, so that our side is
+    /// the first to give up and says why.
+    static func timeout(_ nanoseconds: Int64) -> String {
+        let milliseconds = max(1, (nanoseconds + 999_999) / 1_000_000)
+        return milliseconds < 100_000_000 ? "\(milliseconds)m" : "\(min(99_999_999, (milliseconds + 999) / 1_000))S"
     }
 
     private static func exchange(
@@ -167,11 +175,15 @@ final class QdrantConnection: Sendable {
             await stream.outbound.finish(throwing: error)
         }
         var reply: Transport.Bytes?
+        var hasBegun = false
         for try await part in stream.inbound {
             switch part {
-            case .metadata: break
+            case .metadata: hasBegun = true
             case .message(let bytes): reply = bytes
             case .status(let status, let metadata):
+                if hasBegun, reply == nil, metadata.isEmpty, ReplyTooLarge.codes.contains(status.code) {
+                    throw ReplyTooLarge()
+                }
                 if let error = RPCError(status: status, metadata: metadata) { throw error }
                 guard let reply else {
                     throw RPCError(code: .internalError, message: "the server answered without a message")
@@ -184,6 +196,18 @@ final class QdrantConnection: Sendable {
     }
 }
 
+/// The transport gave up a reply at its length. It says so as a status of its own making, without metadata and with a
+/// code that depends on its version, after the reply has begun: a server that fails does so instead of a reply, not
+/// within one.
+struct ReplyTooLarge: Error {
+    fileprivate static let codes: [Status.Code] = [.internalError, .resourceExhausted]
+}
+
+extension Duration {
+    /// A hundred years: as good as forever, and sums and nanoseconds of it do not overflow.
+    fileprivate static let forever = Duration.seconds(3_155_760_000 as Int64)
+}
+
 /// gRPC's status codes as this library's errors. The server's text is kept as the cause only: it may quote the request.
 enum QdrantFailure {
     static func error(_ failure: RPCError) -> VectorStoreError {
@@ -191,22 +215,44 @@ enum QdrantFailure {
             switch failure.code {
             case .notFound: (.collectionNotFound, "there is no such collection")
             case .alreadyExists: (.collectionAlreadyExists, "the collection is there already")
-            case .invalidArgument, .failedPrecondition, .outOfRange:
-                (
-                    .invalidArgument,
-                    "the server refuses the request (\(failure.code)); in strict mode a filter needs a payload index"
-                )
+            case .invalidArgument:
+                (.invalidArgument, "the server refuses the request; its own limits or strict mode may not allow it")
+            case .outOfRange: (.invalidArgument, "the server refuses the request: a value or a size is out of range")
+            case .failedPrecondition:
+                (.unavailable, "the server refuses the request as things are; it may be locked for writing")
             case .unauthenticated, .permissionDenied:
                 (.unauthorized, "the server refuses the API key, or it does not allow this")
             case .unavailable: (.unavailable, "the server cannot be reached, or is not ready; try again")
-            case .resourceExhausted: (.unavailable, "the server has too much to do, or a message is too large")
+            case .resourceExhausted where isFull(failure):
+                (.unavailable, "the server has no room left on its disk or in its memory; make room, then try again")
+            case .resourceExhausted: (.unavailable, "the server has too much to do; try again later")
             case .deadlineExceeded: (.timeout, "the deadline passed; try again, or allow more time")
-            case .cancelled: (.cancelled, "the call was cancelled")
+            // Servers say so where the time that they were given passed; a task's own cancellation is told before.
+            case .cancelled: (.timeout, "the server gave the call up; try again, or allow more time")
             case .unimplemented: (.backend, "this server does not know the call; it may be too old")
             default: (.backend, "the server failed (\(failure.code))")
             }
         return VectorStoreError(code, message, store: QdrantVectorStore.name, cause: failure)
     }
+
+    /// Whether a call that failed in such a way may succeed when it is repeated at once.
+    static func isWorthRetrying(_ failure: RPCError) -> Bool {
+        failure.code == .unavailable || failure.code == .resourceExhausted && !isFull(failure)
+    }
+
+    /// Whether a disk or memory is full: the same code as for too many calls, and a mark of Qdrant's.
+    private static func isFull(_ failure: RPCError) -> Bool {
+        failure.metadata[stringValues: "qdrant-insufficient-storage"].contains { _ in true }
+    }
+
+    /// Whether the server refused a request, or one of those of an upsert, as one that it does not allow.
+    static func isRefusal(_ error: VectorStoreError) -> Bool {
+        if error.code == .partialWrite, let cause = error.cause as? VectorStoreError { return isRefusal(cause) }
+        return error.code == .invalidArgument && error.cause is RPCError
+    }
+
+    /// Whether a smaller reply may get through.
+    static func isTooLarge(_ error: VectorStoreError) -> Bool { error.cause is ReplyTooLarge }
 
     static func cancelled(_ cause: any Error) -> VectorStoreError {
         VectorStoreError(.cancelled, "the task was cancelled", store: QdrantVectorStore.name, cause: cause)
