@@ -40,8 +40,13 @@ const char *cfaiss_message(void);
 const char *cfaiss_version(void);
 
 /// Bounds the threads of OpenMP and of the BLAS, which the whole process shares, and sets from which number of queries a
-/// flat search uses the BLAS.
+/// flat search uses the BLAS: FAISS's distance_compute_blas_threshold and OpenBLAS's number of threads, for everybody in
+/// the process.
 void cfaiss_set_threads(int threads, int blas_threshold);
+/// The processors that this process may run on, at least 1.
+int cfaiss_processors(void);
+/// How many threads of OpenMP work beside those that call, at this moment.
+int cfaiss_helpers(void);
 
 /// An index by a description that index_factory takes; the caller has checked it. Cosine is the inner product of
 /// normalised rows. "Flat" keeps l2 rows with minus half their squared norm as one more component, so that the nearest row
