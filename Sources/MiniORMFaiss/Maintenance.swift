@@ -66,7 +66,8 @@ extension FaissCollection {
         writer.withLock { writer in
             if let task = task(writer) { return task }
             writer.isMaintained = false
-            if !isStopping.load(ordering: .relaxed) { state.write { $0.failure = nil } }
+            let hadFailed = state.read { $0.failure != nil }
+            if hadFailed, !isStopping.load(ordering: .relaxed) { state.write { $0.failure = nil } }
             return nil
         }
     }
