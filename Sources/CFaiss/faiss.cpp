@@ -74,8 +74,8 @@ std::atomic<int> thread_limit{1};
 std::atomic<int> helpers{0};
 
 // OpenMP's threads for one call: the one that calls, and helpers, which all callers together have one fewer of than the
-// limit. Helpers without a piece of the work would only be started and spin. OpenMP keeps the number per calling thread,
-// which gets back what it had.
+// limit. Helpers without a piece of the work would only be started and spin. OpenMP keeps the number per calling
+// thread, which gets back what it had.
 class Team {
     int before, borrowed = 0;
 
@@ -367,8 +367,8 @@ cfaiss_status cfaiss_search(
         }
         if (parameters) parameters->sel = selector.get();
 
-        // A flat search runs on the BLAS's threads, and OpenMP's would spin beside them. All others, and that one with a
-        // selector, share the queries among OpenMP's threads.
+        // A flat search runs on the BLAS's threads, and OpenMP's would spin beside them. All others, and that one with
+        // a selector, share the queries among OpenMP's threads.
         Team team(index->flat && !selector ? 1 : query_count);
         index->index->search(query_count, prepared.data(), k, approximations, numbers, parameters.get());
         if (index->index->metric_type == faiss::METRIC_L2)

@@ -74,8 +74,8 @@ extension CollectionDirectory {
     private static let magic: UInt64 = 0x3153_5349_4146_4F4D
     private static let version: UInt32 = 1
 
-    /// Writes an index over the first rows of a log, which the disk has to have already: rows that a power cut takes away
-    /// may be followed by others in their places.
+    /// Writes an index over the first rows of a log, which the disk has to have already: rows that a power cut takes
+    /// away may be followed by others in their places.
     func save(
         _ index: SerialisedIndex, rows: Int, of stamp: UInt64, _ plan: IndexPlan
     ) throws(VectorStoreError) {
@@ -94,8 +94,8 @@ extension CollectionDirectory {
         }
     }
 
-    /// The saved index over the first rows of a log; `nil` where there is none that is whole and of this log and plan. One
-    /// that is refused is removed, so that it is not taken for one over other rows later.
+    /// The saved index over the first rows of a log; `nil` where there is none that is whole and of this log and plan.
+    /// One that is refused is removed, so that it is not taken for one over other rows later.
     func savedIndex(of stamp: UInt64, _ rows: Rows, _ plan: IndexPlan, _ metric: VectorMetric) -> FaissIndex? {
         let index = readIndex(of: stamp, rows, plan, metric)
         if !isReadOnly {

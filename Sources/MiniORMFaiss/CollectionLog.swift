@@ -3,8 +3,8 @@ internal import MiniORM
 
 /// What is written to a collection, in a file: a header, then a frame for each call, in order.
 ///
-/// A frame is a header of 24 bytes (magic number, kind, length of the body, checksums of the body and of the header), the
-/// body, and 8 bytes that say that it was written to its end. A frame without its end is one whose writing was
+/// A frame is a header of 24 bytes (magic number, kind, length of the body, checksums of the body and of the header),
+/// the body, and 8 bytes that say that it was written to its end. A frame without its end is one whose writing was
 /// interrupted, so it was never acknowledged: it is cut off. Any other damage is
 /// `VectorStoreError.Code.corruptedStorage`.
 ///

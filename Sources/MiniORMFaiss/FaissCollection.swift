@@ -3,11 +3,12 @@ internal import Dispatch
 internal import MiniORM
 internal import Synchronization
 
-/// One collection: its rows, the index over them and, in a store with a directory, the log that they are read from again.
+/// One collection: its rows, the index over them and, in a store with a directory, the log that they are read from
+/// again.
 ///
-/// Readers share the state. A writer first appends to the log, then changes the state for a moment; rows that are not in
-/// the index yet are found by comparing them one by one. Building an index anew happens beside all that, on the store's
-/// maintenance queue.
+/// Readers share the state. A writer first appends to the log, then changes the state for a moment; rows that are not
+/// in the index yet are found by comparing them one by one. Building an index anew happens beside all that, on the
+/// store's maintenance queue.
 final class FaissCollection: Sendable {
     struct Writer {
         /// `nil` in memory.
@@ -214,8 +215,8 @@ extension FaissCollection {
         }
     }
 
-    /// Gives up what is being built, saves the index, and lets the log and the directory's lock go. Throws what maintenance
-    /// failed at last, if it has not succeeded since; the collection is closed then too.
+    /// Gives up what is being built, saves the index, and lets the log and the directory's lock go. Throws what
+    /// maintenance failed at last, if it has not succeeded since; the collection is closed then too.
     func close() throws(VectorStoreError) {
         isStopping.store(true, ordering: .relaxed)
         finishMaintenance()

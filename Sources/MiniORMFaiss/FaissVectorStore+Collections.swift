@@ -229,8 +229,8 @@ extension FaissVectorStore {
 
     /// Waits until no index is being built or saved in the background, so that every query after it has its index.
     ///
-    /// Throws what an index could not be built or saved for. Records and answers are right without; the next write tries
-    /// again.
+    /// Throws what an index could not be built or saved for. Records and answers are right without; the next write
+    /// tries again.
     public func waitForIndexes() throws(VectorStoreError) {
         let slots = try withContents { (catalogue) throws(VectorStoreError) in return catalogue.slots }
         var failure: VectorStoreError?

@@ -12,16 +12,16 @@ internal import Synchronization
 /// ```
 ///
 /// With ``FaissIndexType/flat`` answers are exact. The other types are faster on large collections and can miss near
-/// rows; scores are exact with all of them. A filter is evaluated first, and the rows that match are handed to FAISS, or
-/// scored directly where they are few.
+/// rows; scores are exact with all of them. A filter is evaluated first, and the rows that match are handed to FAISS,
+/// or scored directly where they are few.
 ///
 /// A store with a directory survives the end of the process at any moment: an upsert or a delete is there whole once it
 /// has returned, and there whole or not at all if it has not. One process at a time has a directory open, unless all of
-/// them only read; the stores of a process share it. Records are held in memory too, and with ``FaissIndexType/flat`` their
-/// vectors twice, once as they are and once as FAISS compares them.
+/// them only read; the stores of a process share it. Records are held in memory too, and with ``FaissIndexType/flat``
+/// their vectors twice, once as they are and once as FAISS compares them.
 ///
-/// FAISS and OpenBLAS have settings for the whole process. The first store of a process, and ``setThreads(_:)``, set two of
-/// them, for everybody who uses these libraries in the process: OpenBLAS's number of threads, and
+/// FAISS and OpenBLAS have settings for the whole process. The first store of a process, and ``setThreads(_:)``, set
+/// two of them, for everybody who uses these libraries in the process: OpenBLAS's number of threads, and
 /// `faiss::distance_compute_blas_threshold`, to 1.
 public final class FaissVectorStore: VectorStorePort {
     let catalogue: FaissCatalogue
@@ -53,9 +53,9 @@ public final class FaissVectorStore: VectorStorePort {
     ///   - configuration: How it is searched and stored.
     ///   - readOnly: Whether the store only reads, beside any number of others that do, and leaves every file as it is.
     ///     Writing throws `VectorStoreError.Code.unauthorized`. An index that is not there is built in memory.
-    /// - Throws: `VectorStoreError.Code.unavailable` while another process has the directory open and not both only read,
-    ///   and, with `readOnly`, where there is no store; `VectorStoreError.Code.invalidArgument` for a directory that holds
-    ///   files of somebody else.
+    /// - Throws: `VectorStoreError.Code.unavailable` while another process has the directory open and not both only
+    ///   read, and, with `readOnly`, where there is no store; `VectorStoreError.Code.invalidArgument` for a directory
+    ///   that holds files of somebody else.
     public init(
         directory: String, configuration: FaissConfiguration = FaissConfiguration(), readOnly: Bool = false
     ) throws(VectorStoreError) {
@@ -108,13 +108,13 @@ public final class FaissVectorStore: VectorStorePort {
     public static var engineVersion: String { faissVersion() }
 
     /// Bounds the threads that FAISS and the BLAS underneath use, at least 1. At first they are the least of what the
-    /// environment's `OMP_NUM_THREADS` and `OPENBLAS_NUM_THREADS` ask for or, without, as many as there are processors that
-    /// the process may run on.
+    /// environment's `OMP_NUM_THREADS` and `OPENBLAS_NUM_THREADS` ask for or, without, as many as there are processors
+    /// that the process may run on.
     ///
     /// This is about every store of the process. Beside the threads that call at most `count - 1` of FAISS's work at a
-    /// time, whatever the number of calls, and as many of the BLAS's, which compute one matrix product after the other. With
-    /// 1 every call runs on the thread that makes it, which serves many concurrent queries best; more make a batch, a single
-    /// query of a flat index and the building of an index faster. To be set before searches begin.
+    /// time, whatever the number of calls, and as many of the BLAS's, which compute one matrix product after the other.
+    /// With 1 every call runs on the thread that makes it, which serves many concurrent queries best; more make a
+    /// batch, a single query of a flat index and the building of an index faster. To be set before searches begin.
     public static func setThreads(_ count: Int) { FaissThreads.set(count) }
 }
 

@@ -1,8 +1,8 @@
 #if Faiss
 internal import MiniORM
 
-/// A checked index type: what FAISS is asked to build. Its description is written here from numbers in range, so that no
-/// text of a caller reaches FAISS's parser, and no size that it would try to allocate.
+/// A checked index type: what FAISS is asked to build. Its description is written here from numbers in range, so that
+/// no text of a caller reaches FAISS's parser, and no size that it would try to allocate.
 struct IndexPlan: Sendable, Hashable {
     private enum Code: Sendable, Hashable {
         case flat

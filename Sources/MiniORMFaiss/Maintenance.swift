@@ -50,8 +50,8 @@ extension FaissCollection {
                 case .save: try saveIndex()
                 }
             } catch {
-                // Rows and answers are right without any of this. It is tried again after a later write, and told to those
-                // who wait for it.
+                // Rows and answers are right without any of this. It is tried again after a later write, and told to
+                // those who wait for it.
                 writer.withLock { writer in
                     writer.isMaintained = false
                     if !isStopping.load(ordering: .relaxed) { state.write { $0.failure = error } }

@@ -18,7 +18,8 @@ final class OpenFile: Sendable {
     private init(_ descriptor: Int32) { self.descriptor = descriptor }
 
     deinit {
-        // By name, and not by closing the file: a process that is being started has a copy of its descriptor for a moment.
+        // By name, and not by closing the file: a process that is being started has a copy of its descriptor for a
+        // moment.
         if isLocked.load(ordering: .relaxed) { unlock() }
         close(descriptor)
     }
@@ -37,8 +38,8 @@ final class OpenFile: Sendable {
         self.init(descriptor)
     }
 
-    /// Keeps other processes, and other stores of this one, from a lock on the same file; a shared lock keeps those alone
-    /// away that do not share it. `false` if one has it.
+    /// Keeps other processes, and other stores of this one, from a lock on the same file; a shared lock keeps those
+    /// alone away that do not share it. `false` if one has it.
     func lock(isShared: Bool = false) throws(VectorStoreError) -> Bool {
         guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
             guard errno == EWOULDBLOCK else { throw Files.failure("lock", nil) }

@@ -1,8 +1,8 @@
 #if Faiss
 internal import MiniORM
 
-/// How the answer to a query is found: candidates by FAISS, their scores from the stored vectors, and every match scored
-/// where the candidates are not surely enough.
+/// How the answer to a query is found: candidates by FAISS, their scores from the stored vectors, and every match
+/// scored where the candidates are not surely enough.
 struct Search {
     let state: CollectionState
     let plan: IndexPlan
@@ -69,14 +69,14 @@ struct Search {
         let factor = index.isFlat ? 1 : candidateFactor
         let width = min(state.indexed, wanted * factor + Self.slack)
         guard let neighbours = plan.neighbours else { return width }
-        // A graph is walked whatever the rows on the way match: so many more of them have to be looked at, and FAISS looks
-        // at as many as it is asked for.
+        // A graph is walked whatever the rows on the way match: so many more of them have to be looked at, and FAISS
+        // looks at as many as it is asked for.
         let isWhole = matches.count >= state.indexed
         if isWhole, width <= plan.efSearch { return width }
         let share = min(1, Double(matches.count) / Double(state.indexed))
         let visited = Double(max(width, plan.efSearch)) / share
-        // Each costs the distances to its neighbours, and a place in a list that is searched from end to end, whose steps
-        // take a small part of a distance's time.
+        // Each costs the distances to its neighbours, and a place in a list that is searched from end to end, whose
+        // steps take a small part of a distance's time.
         guard visited * Double(neighbours) + visited * visited / 16 <= Double(matches.count) else { return nil }
         return isWhole ? width : min(state.indexed, Int(visited))
     }
@@ -113,7 +113,8 @@ struct Search {
     private func search(
         _ index: FaissIndex, _ queries: [Float], count: Int, width: Int
     ) throws(VectorStoreError) -> FaissIndex.Candidates {
-        // A flat index has forgotten the dead rows; for others they are left out by the selector, or dropped afterwards.
+        // A flat index has forgotten the dead rows; for others they are left out by the selector, or dropped
+        // afterwards.
         let hasDead = state.rows.liveCount < state.rows.count && !index.isFlat
         let selector = options.filter != nil || (hasDead && index.takesSelector) ? matches : nil
         return try index.search(queries, count: count, width: width, within: selector)
@@ -148,8 +149,8 @@ struct Search {
 
     /// Whether no row that FAISS left out can be among the best, whatever the rounding: not even by its id at a tie.
     ///
-    /// FAISS adds `d` products in single precision, in an order of its own: the error is at most `(d + 8) / 2^24` of the
-    /// product of the norms, with room for the rounding of normalised rows.
+    /// FAISS adds `d` products in single precision, in an order of its own: the error is at most `(d + 8) / 2^24` of
+    /// the product of the norms, with room for the rounding of normalised rows.
     private func isSure(_ query: [Float], _ best: [Ranked], _ worst: Float) -> Bool {
         guard let last = best.last else { return false }
         let unit = (Double(state.description.dimension) + 8) * 0x1p-24

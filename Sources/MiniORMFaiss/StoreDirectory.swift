@@ -104,8 +104,8 @@ struct StoreDirectory: Sendable {
     }
 }
 
-// Names of collections as names of files: lower-case letters, digits, `-` and `_` stand for themselves, any other byte is
-// `=` and two hexadecimal digits. So no name is another's on a file system that does not tell cases or normal forms
+// Names of collections as names of files: lower-case letters, digits, `-` and `_` stand for themselves, any other byte
+// is `=` and two hexadecimal digits. So no name is another's on a file system that does not tell cases or normal forms
 // apart, and none is a path.
 extension StoreDirectory {
     private static let prefix = "collection-"

@@ -20,8 +20,8 @@ import Glibc
 @main
 struct FaissCrashHelper {
     #if Faiss
-    /// One call to the store, the same for the same number. Upserts of 40 records of 100 ids: dead rows pile up quickly, so
-    /// that files are compacted all the time.
+    /// One call to the store, the same for the same number. Upserts of 40 records of 100 ids: dead rows pile up
+    /// quickly, so that files are compacted all the time.
     static func apply(_ number: Int, to store: some VectorStorePort) throws {
         if number % 7 == 6 {
             let ids = (0..<10).map { "record \((number + $0) % 100)" }
@@ -72,8 +72,8 @@ struct FaissCrashHelper {
         }
     }
 
-    /// Adds to a graph, and has its index saved by closing the store, over and over. Says when a save begins, and how many
-    /// records there are.
+    /// Adds to a graph, and has its index saved by closing the store, over and over. Says when a save begins, and how
+    /// many records there are.
     static func save(_ directory: String) throws {
         let configuration = FaissConfiguration(index: .hnsw(m: 16, efConstruction: 40))
         let request = CreateCollectionRequest(

@@ -66,8 +66,8 @@ private final class FaissHarness: ConformanceHarness {
     }
 }
 
-/// A store that can be opened anew under those who hold it, and whose queries wait for the index that they are to check:
-/// one that is made in the background would be ready after the check.
+/// A store that can be opened anew under those who hold it, and whose queries wait for the index that they are to
+/// check: one that is made in the background would be ready after the check.
 private final class RestartedStore: VectorStorePort {
     private let current: Mutex<FaissVectorStore>
     init(_ store: FaissVectorStore) { current = Mutex(store) }

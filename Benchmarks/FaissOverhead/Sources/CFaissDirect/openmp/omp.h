@@ -1,5 +1,5 @@
-// FAISS's headers include <omp.h>, which Swift's clang does not ship on Linux. Where the compiler has one of its own, that
-// one is used; otherwise these are the few declarations that the headers and the shim need, with the layout of
+// FAISS's headers include <omp.h>, which Swift's clang does not ship on Linux. Where the compiler has one of its own,
+// that one is used; otherwise these are the few declarations that the headers and the shim need, with the layout of
 // LLVM's libomp on Apple's systems and of libgomp elsewhere.
 #pragma once
 #if defined(__has_include_next)
