@@ -13,6 +13,10 @@
 #include <faiss/index_io.h>
 #include <faiss/utils/distances.h>
 #include <omp.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
@@ -67,20 +71,24 @@ template <class Body> cfaiss_status guarded(Body body) noexcept {
 }
 
 std::atomic<int> thread_limit{1};
-std::atomic<int> callers{0};
+std::atomic<int> helpers{0};
 
-// OpenMP's threads for one call: concurrent callers share the limit. A flat search runs on the BLAS's threads, and OpenMP's
-// would spin beside them, so it has one. OpenMP keeps the number per calling thread, which gets back what it had.
+// OpenMP's threads for one call: the one that calls, and helpers, which all callers together have one fewer of than the
+// limit. Helpers without a piece of the work would only be started and spin. OpenMP keeps the number per calling
+// thread, which gets back what it had.
 class Team {
-    int before;
+    int before, borrowed = 0;
 
   public:
-    explicit Team(bool uses_blas) : before(omp_get_max_threads()) {
-        int now = callers.fetch_add(1) + 1;
-        omp_set_num_threads(uses_blas ? 1 : std::max(1, thread_limit.load() / now));
+    explicit Team(int64_t pieces) : before(omp_get_max_threads()) {
+        int most = thread_limit.load() - 1, used = helpers.load();
+        do {
+            borrowed = int(std::clamp<int64_t>(std::min<int64_t>(most - used, pieces - 1), 0, std::max(most, 0)));
+        } while (borrowed > 0 && !helpers.compare_exchange_weak(used, used + borrowed));
+        omp_set_num_threads(1 + borrowed);
     }
     ~Team() {
-        callers.fetch_sub(1);
+        helpers.fetch_sub(borrowed);
         omp_set_num_threads(before);
     }
     Team(const Team &) = delete;
@@ -187,21 +195,24 @@ void prepare(const cfaiss_index &index, const float *vector, bool is_query, floa
     }
 }
 
+faiss::IndexIVF *inverted_file(faiss::Index *index) {
+    if (auto chain = dynamic_cast<faiss::IndexPreTransform *>(index)) index = chain->index;
+    return dynamic_cast<faiss::IndexIVF *>(index);
+}
+
 std::unique_ptr<cfaiss_index> wrapped(std::unique_ptr<faiss::Index> index, int64_t dimension, cfaiss_metric metric) {
     auto wrapper = std::make_unique<cfaiss_index>();
     wrapper->flat = dynamic_cast<faiss::IndexFlat *>(index.get());
     wrapper->takes_selector = wrapper->flat || dynamic_cast<faiss::IndexHNSW *>(index.get()) ||
                               dynamic_cast<faiss::IndexIVF *>(index.get()) ||
                               dynamic_cast<faiss::IndexScalarQuantizer *>(index.get());
+    // By default each thread of OpenMP looks for the lists of its own queries, by a matrix product on all of the BLAS's
+    // threads. So the product is made once, for all queries, and the threads read the lists.
+    if (auto lists = inverted_file(index.get())) lists->parallel_mode = 3;
     wrapper->index = std::move(index);
     wrapper->dimension = dimension;
     wrapper->metric = metric;
     return wrapper;
-}
-
-faiss::IndexIVF *inverted_file(faiss::Index *index) {
-    if (auto chain = dynamic_cast<faiss::IndexPreTransform *>(index)) index = chain->index;
-    return dynamic_cast<faiss::IndexIVF *>(index);
 }
 
 // Reads from memory that outlives it, without a copy.
@@ -257,6 +268,16 @@ void cfaiss_set_threads(int threads, int blas_threshold) {
     if (openblas_set_num_threads) openblas_set_num_threads(threads);
 }
 
+int cfaiss_processors(void) {
+#ifdef __linux__
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
+#endif
+    return int(std::clamp<long>(sysconf(_SC_NPROCESSORS_ONLN), 1, 1 << 16));
+}
+
+int cfaiss_helpers(void) { return helpers.load(); }
+
 cfaiss_status cfaiss_create(
     const char *description, int64_t dimension, cfaiss_metric metric, int ef_construction, cfaiss_index **out) {
     return guarded([&] {
@@ -284,7 +305,7 @@ cfaiss_facts cfaiss_describe(const cfaiss_index *index) {
 
 cfaiss_status cfaiss_train(cfaiss_index *index, cfaiss_rows rows, const int64_t *numbers, int64_t count) {
     return guarded([&] {
-        Team team(false);
+        Team team(count);
         int64_t wide = width(*index);
         std::vector<float> sample(size_t(count) * size_t(wide));
         for (int64_t at = 0; at < count; at++) prepare(*index, row(rows, numbers[at]), false, &sample[size_t(at * wide)]);
@@ -295,7 +316,7 @@ cfaiss_status cfaiss_train(cfaiss_index *index, cfaiss_rows rows, const int64_t 
 cfaiss_status cfaiss_add(cfaiss_index *index, cfaiss_rows rows, int64_t first, int64_t count) {
     return guarded([&] {
         if (first != index->index->ntotal) throw std::logic_error("rows are added in their order");
-        Team team(false);
+        Team team(count);
         int64_t wide = width(*index), step = std::max<int64_t>(1, (1 << 20) / wide);
         std::vector<float> prepared(size_t(std::min(step, count)) * size_t(wide));
         for (int64_t done = 0; done < count; done += step) {
@@ -346,8 +367,9 @@ cfaiss_status cfaiss_search(
         }
         if (parameters) parameters->sel = selector.get();
 
-        // With a selector FAISS compares row by row, on OpenMP's threads.
-        Team team(index->flat && !selector);
+        // A flat search runs on the BLAS's threads, and OpenMP's would spin beside them. All others, and that one with
+        // a selector, share the queries among OpenMP's threads.
+        Team team(index->flat && !selector ? 1 : query_count);
         index->index->search(query_count, prepared.data(), k, approximations, numbers, parameters.get());
         if (index->index->metric_type == faiss::METRIC_L2)
             for (int64_t at = 0; at < query_count * k; at++) approximations[at] = -approximations[at];

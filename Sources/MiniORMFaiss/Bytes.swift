@@ -149,7 +149,10 @@ struct ByteReader {
 }
 
 /// The CRC-32C of bytes.
+func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt32 { cvk_crc32c(0, bytes.baseAddress, bytes.count) }
+
+/// The CRC-32C of bytes.
 func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-    bytes.withUnsafeBytes { cvk_crc32c(0, $0.baseAddress, $0.count) }
+    bytes.withUnsafeBytes { checksum($0) }
 }
 #endif

@@ -10,17 +10,24 @@ internal import MiniORM
 /// | `draft-…` | a file in the making |
 struct CollectionDirectory: Sendable {
     let path: String
+    /// Whether the files stay as they are.
+    var isReadOnly = false
 
     private func logPath(_ generation: UInt64) -> String { "\(path)/rows-\(generation).log" }
     private func indexPath(_ stamp: UInt64) -> String { "\(path)/index-\(String(stamp, radix: 16)).faiss" }
 
     /// A path for a log in the making.
-    func draftPath() -> String { "\(path)/draft-\(UInt64.random(in: 0...UInt64.max))" }
+    func draftPath() -> String { "\(path)/\(Files.numbered("draft-"))" }
 
     /// Gives a finished draft the highest number, and removes what it takes the place of.
     func publish(_ draft: String, stamp: UInt64) throws(VectorStoreError) {
         let present = try generations()
-        let published = logPath((present.max() ?? 0) + 1)
+        let last = present.max() ?? 0
+        guard last < Self.lastGeneration else {
+            throw VectorStoreError(
+                .corruptedStorage, "\(logPath(last).quoted) has the highest number there is; restore it from a copy")
+        }
+        let published = logPath(last + 1)
         try Files.rename(draft, published)
         do throws(VectorStoreError) { try Files.synchronise(directory: path) } catch {
             // The one before stays in use, so this one must not be found later.
@@ -31,6 +38,9 @@ struct CollectionDirectory: Sendable {
         removeIndexes(except: stamp)
     }
 
+    /// No name has a higher number, so that there is one after every other.
+    private static let lastGeneration = UInt64.max - 1
+
     /// The log that counts, after removing the files that were left behind.
     func currentLog() throws(VectorStoreError) -> String {
         let present = try generations()
@@ -38,21 +48,22 @@ struct CollectionDirectory: Sendable {
             throw VectorStoreError(
                 .corruptedStorage, "the collection's directory holds no rows-N.log; restore it from a copy")
         }
+        guard !isReadOnly else { return logPath(last) }
         for generation in present where generation != last { Files.remove(logPath(generation)) }
-        for name in try Files.names(in: path) where name.hasPrefix("draft-") { Files.remove("\(path)/\(name)") }
+        for name in try Files.names(in: path) where Files.number(of: name, after: "draft-") != nil {
+            Files.remove("\(path)/\(name)")
+        }
         return logPath(last)
     }
 
     private func generations() throws(VectorStoreError) -> [UInt64] {
-        try Files.names(in: path).compactMap { name in
-            guard name.hasPrefix("rows-"), name.hasSuffix(".log") else { return nil }
-            return UInt64(name.dropFirst(5).dropLast(4))
-        }
+        try Files.names(in: path).compactMap { Files.number(of: $0, after: "rows-", before: ".log") }
+            .filter { $0 <= Self.lastGeneration }
     }
 
     private func removeIndexes(except stamp: UInt64) {
         let kept = indexPath(stamp)
-        for name in (try? Files.names(in: path)) ?? [] where name.hasPrefix("index-") {
+        for name in (try? Files.names(in: path)) ?? [] where name.hasPrefix("index-") && name.hasSuffix(".faiss") {
             if "\(path)/\(name)" != kept { Files.remove("\(path)/\(name)") }
         }
     }
@@ -63,28 +74,41 @@ extension CollectionDirectory {
     private static let magic: UInt64 = 0x3153_5349_4146_4F4D
     private static let version: UInt32 = 1
 
-    /// Writes an index over the first rows of a log.
-    func save(_ index: FaissIndex, rows: Int, of stamp: UInt64, _ plan: IndexPlan) throws(VectorStoreError) {
-        let bytes = try index.serialised()
-        var file = ByteWriter()
-        file.reserve(bytes.count + 128)
-        file.integer(Self.magic)
-        file.integer(Self.version)
-        file.integer(stamp)
-        file.integer(UInt64(rows))
-        file.text(plan.fingerprint)
-        file.integer(UInt64(bytes.count))
-        file.integer(checksum(bytes[...]))
-        file.integer(checksum(file.bytes[...]))
-        file.append(bytes)
-        try Files.replace(indexPath(stamp), with: file.bytes, in: path)
+    /// Writes an index over the first rows of a log, which the disk has to have already: rows that a power cut takes
+    /// away may be followed by others in their places.
+    func save(
+        _ index: SerialisedIndex, rows: Int, of stamp: UInt64, _ plan: IndexPlan
+    ) throws(VectorStoreError) {
+        var head = ByteWriter()
+        head.integer(Self.magic)
+        head.integer(Self.version)
+        head.integer(stamp)
+        head.integer(UInt64(rows))
+        head.text(plan.fingerprint)
+        head.integer(UInt64(index.bytes.count))
+        head.integer(checksum(index.bytes))
+        head.integer(checksum(head.bytes[...]))
+        try Files.replace(indexPath(stamp), in: path) { (file) throws(VectorStoreError) in
+            try file.write(head.bytes, at: 0)
+            try file.write(index.bytes, at: head.bytes.count)
+        }
     }
 
     /// The saved index over the first rows of a log; `nil` where there is none that is whole and of this log and plan.
-    ///
-    /// FAISS trusts what it reads, so it gets nothing that does not have the checksum it was written with.
+    /// One that is refused is removed, so that it is not taken for one over other rows later.
     func savedIndex(of stamp: UInt64, _ rows: Rows, _ plan: IndexPlan, _ metric: VectorMetric) -> FaissIndex? {
-        removeIndexes(except: stamp)
+        let index = readIndex(of: stamp, rows, plan, metric)
+        if !isReadOnly {
+            removeIndexes(except: stamp)
+            if index == nil { Files.remove(indexPath(stamp)) }
+        }
+        return index
+    }
+
+    /// FAISS trusts what it reads, so it gets nothing that does not have the checksum it was written with.
+    private func readIndex(
+        of stamp: UInt64, _ rows: Rows, _ plan: IndexPlan, _ metric: VectorMetric
+    ) -> FaissIndex? {
         do throws(VectorStoreError) {
             let file = try OpenFile(reading: indexPath(stamp))
             let bytes = try file.read(try file.size, at: 0)

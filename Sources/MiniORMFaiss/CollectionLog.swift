@@ -3,8 +3,8 @@ internal import MiniORM
 
 /// What is written to a collection, in a file: a header, then a frame for each call, in order.
 ///
-/// A frame is a header of 24 bytes (magic number, kind, length of the body, checksums of the body and of the header), the
-/// body, and 8 bytes that say that it was written to its end. A frame without its end is one whose writing was
+/// A frame is a header of 24 bytes (magic number, kind, length of the body, checksums of the body and of the header),
+/// the body, and 8 bytes that say that it was written to its end. A frame without its end is one whose writing was
 /// interrupted, so it was never acknowledged: it is cut off. Any other damage is
 /// `VectorStoreError.Code.corruptedStorage`.
 ///
@@ -58,13 +58,14 @@ struct CollectionLog {
         try write(Kind.header, body.bytes)
     }
 
-    /// Opens a file, hands out its entries and cuts off a frame that was not written to its end.
+    /// Opens a file, hands out its entries and cuts off a frame that was not written to its end; one that is only read
+    /// stays as it is.
     init(
-        opening path: String, waitsForDisk: Bool,
+        opening path: String, isReadOnly: Bool, waitsForDisk: Bool,
         _ visit: (Header, Entry?) throws(VectorStoreError) -> Void
     ) throws(VectorStoreError) {
         self.waitsForDisk = waitsForDisk
-        file = try OpenFile(writing: path)
+        file = isReadOnly ? try OpenFile(reading: path) : try OpenFile(writing: path)
         let fileSize = try file.size
         var offset = 0
         var header: Header?
@@ -82,7 +83,7 @@ struct CollectionLog {
         guard let header else { throw Self.damaged(0) }
         self.header = header
         size = offset
-        if offset < fileSize {
+        if offset < fileSize, !isReadOnly {
             try file.truncate(to: offset)
             try file.synchronise()
         }

@@ -15,7 +15,20 @@ struct CollectionState: Sendable {
     var largestNorm = 0.0
     /// Grows when the collection is emptied.
     var epoch = 0
-    var isDropped = false
+    /// Why there is no index, or none on disk, since maintenance failed last.
+    var failure: VectorStoreError?
+
+    enum Life: Sendable { case open, dropped, closed }
+    var life = Life.open
+
+    /// Throws where the collection was dropped, or its store closed, since it was looked up.
+    func checkIsOpen() throws(VectorStoreError) {
+        switch life {
+        case .open: return
+        case .dropped: throw FaissCollection.dropped
+        case .closed: throw FaissCollection.closed
+        }
+    }
 
     init(_ description: CollectionDescription) {
         self.description = description
@@ -51,7 +64,7 @@ struct CollectionState: Sendable {
 
     private mutating func forget(_ removed: [Int64]) {
         guard let index, index.isFlat, !removed.isEmpty else { return }
-        do throws(VectorStoreError) { try index.forget(removed.filter { $0 < indexed }) } catch { dropIndex() }
+        do throws(VectorStoreError) { try index.forget(removed.filter { $0 < indexed }) } catch { dropIndex(error) }
     }
 
     /// Adds rows to the index, all of them to a flat one. `false` once all are in it.
@@ -65,14 +78,15 @@ struct CollectionState: Sendable {
                 try index.forget((indexed..<indexed + step).filter { !rows.live.contains($0) }.map(Int64.init))
             }
             indexed += step
-        } catch { dropIndex() }
+        } catch { dropIndex(error) }
         return indexed < rows.count && self.index != nil
     }
 
     /// Without an index every answer is exact; maintenance builds another.
-    private mutating func dropIndex() {
+    private mutating func dropIndex(_ error: VectorStoreError) {
         index = nil
         indexed = 0
+        failure = error
     }
 }
 #endif

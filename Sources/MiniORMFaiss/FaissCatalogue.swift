@@ -13,17 +13,31 @@ internal import Glibc
 
 /// The collections of a store, which stores over the same directory share within a process.
 final class FaissCatalogue: Sendable {
-    /// A collection's place, whether it was read from its files already or not.
+    /// A collection's place. It outlives the collection in the hands of calls that have looked it up.
     final class Slot: Sendable {
-        let collection: Mutex<FaissCollection?>
-        /// Changed under the collection's lock; a closed slot opens nothing any more.
-        let isClosed = Atomic(false)
-        init(_ collection: FaissCollection?) { self.collection = Mutex(collection) }
+        enum Content: Sendable {
+            /// In files that nobody has read yet.
+            case unread
+            case open(FaissCollection)
+            /// Dropped: files of that name are another collection's.
+            case gone
+            case closed
+        }
+
+        let content: Mutex<Content>
+        init(_ content: Content) { self.content = Mutex(content) }
+
+        /// The collection, if it is in memory.
+        var collection: FaissCollection? {
+            content.withLock { if case .open(let collection) = $0 { collection } else { nil } }
+        }
     }
 
     struct Contents {
         var slots: [UTF8Key: Slot] = [:]
         var directory: StoreDirectory?
+        /// Whether the last store over it was closed.
+        var isClosed = false
     }
 
     let contents: Mutex<Contents>
@@ -31,9 +45,11 @@ final class FaissCatalogue: Sendable {
     private let configuration: FaissConfiguration
     /// What the catalogue is found by; `nil` in memory.
     private let path: String?
+    private let isReadOnly: Bool
 
     private init(_ configuration: FaissConfiguration, _ contents: sending Contents, _ path: String?) {
         self.configuration = configuration
+        isReadOnly = contents.directory?.isReadOnly ?? false
         self.contents = Mutex(contents)
         self.path = path
     }
@@ -49,14 +65,17 @@ final class FaissCatalogue: Sendable {
     private static let shared = Mutex<[String: Shared]>([:])
 
     /// The catalogue of a directory: the one that another store of this process has open, or a new one.
-    static func opening(_ directory: String, _ configuration: FaissConfiguration) throws(VectorStoreError)
-        -> FaissCatalogue
-    {
+    static func opening(
+        _ directory: String, _ configuration: FaissConfiguration, isReadOnly: Bool
+    ) throws(VectorStoreError) -> FaissCatalogue {
         guard !directory.isEmpty, !directory.utf8.contains(0) else {
             throw VectorStoreError(.invalidArgument, "a directory's path is not empty and holds no NUL")
         }
-        try Files.makeDirectories(directory)
-        guard let resolved = realpath(directory, nil) else { throw Files.failure("find", directory) }
+        if !isReadOnly { try Files.makeDirectories(directory) }
+        guard let resolved = realpath(directory, nil) else {
+            guard isReadOnly, errno == ENOENT else { throw Files.failure("find", directory) }
+            throw VectorStoreError(.unavailable, "there is no store in \(directory.quoted)")
+        }
         let path = String(cString: resolved)
         free(resolved)
         return try shared.withLock { shared throws(VectorStoreError) in
@@ -66,12 +85,17 @@ final class FaissCatalogue: Sendable {
                         .unavailable,
                         "another store of this process has the directory open, with another configuration")
                 }
+                guard isReadOnly || !present.isReadOnly else {
+                    throw VectorStoreError(
+                        .unavailable, "another store of this process has the directory open for reading; close it first"
+                    )
+                }
                 shared[path]?.users = users + 1
                 return present
             }
             var contents = Contents()
-            let directory = try StoreDirectory(path)
-            for name in try directory.collections() { contents.slots[UTF8Key(name)] = Slot(nil) }
+            let directory = try StoreDirectory(path, isReadOnly: isReadOnly)
+            for name in try directory.collections() { contents.slots[UTF8Key(name)] = Slot(.unread) }
             contents.directory = directory
             let catalogue = FaissCatalogue(configuration, contents, path)
             shared[path] = Shared(catalogue: catalogue, users: 1)

@@ -3,11 +3,12 @@ internal import Dispatch
 internal import MiniORM
 internal import Synchronization
 
-/// One collection: its rows, the index over them and, in a store with a directory, the log that they are read from again.
+/// One collection: its rows, the index over them and, in a store with a directory, the log that they are read from
+/// again.
 ///
-/// Readers share the state. A writer first appends to the log, then changes the state for a moment; rows that are not in
-/// the index yet are found by comparing them one by one. Building an index anew happens beside all that, on the store's
-/// maintenance queue.
+/// Readers share the state. A writer first appends to the log, then changes the state for a moment; rows that are not
+/// in the index yet are found by comparing them one by one. Building an index anew happens beside all that, on the
+/// store's maintenance queue.
 final class FaissCollection: Sendable {
     struct Writer {
         /// `nil` in memory.
@@ -21,8 +22,11 @@ final class FaissCollection: Sendable {
     let writer: Mutex<Writer>
     let plan: IndexPlan
     let configuration: FaissConfiguration
+    /// `nil` in memory, and where the files are only read.
     let directory: CollectionDirectory?
     let maintenance: DispatchQueue
+    /// Whether the collection is about to end, so that nobody should wait for an index that is being built.
+    let isStopping = Atomic(false)
     /// Held as long as the collection can write.
     private let directoryLock: Mutex<OpenFile?>
 
@@ -33,7 +37,7 @@ final class FaissCollection: Sendable {
         self.writer = Mutex(writer)
         self.plan = plan
         configuration = place.configuration
-        directory = place.directory
+        directory = place.directory?.isReadOnly == true ? nil : place.directory
         maintenance = place.maintenance
         directoryLock = Mutex(place.lock)
     }
@@ -65,7 +69,8 @@ final class FaissCollection: Sendable {
     ) throws(VectorStoreError) {
         var state: CollectionState?
         let log = try CollectionLog(
-            opening: try directory.currentLog(), waitsForDisk: place.configuration.waitsForDisk
+            opening: try directory.currentLog(), isReadOnly: directory.isReadOnly,
+            waitsForDisk: place.configuration.waitsForDisk
         ) { (header, entry) throws(VectorStoreError) in
             switch entry {
             case nil: state = CollectionState(header.description)
@@ -76,14 +81,12 @@ final class FaissCollection: Sendable {
         guard var state else { throw VectorStoreError(.corruptedStorage, "the collection's file has no header") }
         try plan.check(dimension: state.description.dimension)
         var writer = Writer()
-        writer.log = log
+        if !directory.isReadOnly { writer.log = log }
         if plan.isFlat || state.rows.count == 0 {
             state.index = plan.trainingRows == 0 ? try FaissIndex(plan, state.description) : nil
             state.extendIndex(by: .max)
-        } else if let index = directory.savedIndex(of: log.header.stamp, state.rows, plan, state.description.metric),
-            // Too many rows to be compared one by one are better built anew, in the background.
-            index.count >= state.rows.count - state.rows.count / 10
-        {
+        } else if let index = directory.savedIndex(of: log.header.stamp, state.rows, plan, state.description.metric) {
+            // The rows after those that it has are added in the background.
             state.index = index
             state.indexed = index.count
             writer.savedRows = index.count
@@ -120,15 +123,16 @@ final class FaissCollection: Sendable {
 
 // Reading.
 extension FaissCollection {
-    /// What reads the state, or throws where the collection was dropped since it was looked up.
+    /// What reads the state, or throws where the collection has ended since it was looked up.
     func read<Value>(_ body: (CollectionState) throws(VectorStoreError) -> Value) throws(VectorStoreError) -> Value {
         try state.read { state throws(VectorStoreError) in
-            guard !state.isDropped else { throw Self.dropped }
+            try state.checkIsOpen()
             return try body(state)
         }
     }
 
     static var dropped: VectorStoreError { VectorStoreError(.collectionNotFound, "there is no such collection") }
+    static var closed: VectorStoreError { VectorStoreError(.unavailable, "the store is closed") }
 
     func query(_ vectors: [[Float]], _ options: QueryOptions) throws(VectorStoreError) -> [[VectorSearchResult]] {
         try read { state throws(VectorStoreError) in
@@ -142,12 +146,13 @@ extension FaissCollection {
     /// All of the records or, where an error is thrown, none.
     func upsert(_ records: [VectorRecord]) throws(VectorStoreError) {
         try writer.withLock { writer throws(VectorStoreError) in
-            let dimension = try read { $0.description.dimension }
+            let (dimension, isIndexed) = try read { ($0.description.dimension, $0.indexed == $0.rows.count) }
             let records = try Self.checked(records, dimension)
             guard !records.isEmpty else { return }
             try writer.log?.append(.upsert(records))
             state.write { $0.apply(records) }
-            extendIndex()
+            // Rows that were left over are for maintenance, so that a write takes no longer than its own rows do.
+            if isIndexed { while state.write({ $0.extendIndex(by: plan.rowsAtOnce) }) {} }
         }
         maintainIfNeeded()
     }
@@ -182,6 +187,7 @@ extension FaissCollection {
     /// Empties the collection, which may be another from now on.
     func reset(_ description: CollectionDescription) throws(VectorStoreError) {
         try writer.withLock { writer throws(VectorStoreError) in
+            try read { _ in }
             let empty = try Self.empty(description, plan)
             if let directory { writer.log = try Self.newLog(description, directory, configuration) }
             writer.savedRows = 0
@@ -196,32 +202,36 @@ extension FaissCollection {
     /// Ends the collection; `removeFiles` is called while nobody writes.
     func drop(_ removeFiles: () throws(VectorStoreError) -> Void) throws(VectorStoreError) {
         try writer.withLock { writer throws(VectorStoreError) in
+            try read { _ in }
             try removeFiles()
             writer.log = nil
+            isStopping.store(true, ordering: .relaxed)
             state.write { state in
                 state.rows = Rows(dimension: state.description.dimension)
                 state.positions = [:]
                 state.index = nil
-                state.isDropped = true
+                state.life = .dropped
             }
         }
     }
 
-    /// Waits for maintenance, saves the index, and lets the log and the directory's lock go.
+    /// Gives up what is being built, saves the index, and lets the log and the directory's lock go. Throws what
+    /// maintenance failed at last, if it has not succeeded since; the collection is closed then too.
     func close() throws(VectorStoreError) {
+        isStopping.store(true, ordering: .relaxed)
         finishMaintenance()
-        defer {
-            writer.withLock { $0.log = nil }
-            state.write { $0.isDropped = true }
-            directoryLock.withLock { $0 = nil }
+        var failure: VectorStoreError?
+        do throws(VectorStoreError) { try saveIndex() } catch { failure = error }
+        // In one step: a writer that waits finds the log or a collection that says that it is closed.
+        writer.withLock { writer in
+            writer.log = nil
+            state.write { state in
+                failure = failure ?? state.failure
+                if state.life == .open { state.life = .closed }
+            }
         }
-        try saveIndex()
-    }
-
-    /// Brings the index up to the rows, in steps between which readers have their turn. The writer's lock is held.
-    func extendIndex() {
-        // A graph takes long over each row, the others do not.
-        while state.write({ $0.extendIndex(by: 256) }) {}
+        directoryLock.withLock { $0 = nil }
+        if let failure { throw failure }
     }
 
     /// Each id once, the last one counting, vectors as long as they have to be and finite.

@@ -45,7 +45,7 @@ final class FaissIndex: @unchecked Sendable {
         self.init(pointer, dimension: collection.dimension, plan)
     }
 
-    /// The index that ``serialised()`` wrote. The bytes have been compared with a checksum.
+    /// The index that ``serialised()`` gave. The bytes have been compared with a checksum.
     convenience init(
         reading bytes: UnsafeRawBufferPointer, _ plan: IndexPlan, dimension: Int, metric: VectorMetric, rows: Int
     ) throws(VectorStoreError) {
@@ -108,12 +108,11 @@ final class FaissIndex: @unchecked Sendable {
     }
 
     /// The index as bytes.
-    func serialised() throws(VectorStoreError) -> [UInt8] {
+    func serialised() throws(VectorStoreError) -> SerialisedIndex {
         var bytes: UnsafeMutablePointer<UInt8>?
         var count = 0
         try Self.check(cfaiss_serialise(pointer, &bytes, &count))
-        defer { free(bytes) }
-        return Array(UnsafeBufferPointer(start: bytes, count: count))
+        return SerialisedIndex(bytes, count)
     }
 
     private static func check(_ status: cfaiss_status) throws(VectorStoreError) {
@@ -121,6 +120,20 @@ final class FaissIndex: @unchecked Sendable {
         let reason = String(cString: cfaiss_message())
         throw VectorStoreError(.backend, "FAISS refused: \(reason)")
     }
+}
+
+/// An index as FAISS writes it, in the memory that it was written to: a copy would be as large again.
+final class SerialisedIndex {
+    private let start: UnsafeMutablePointer<UInt8>?
+    /// Valid as long as the object is.
+    let bytes: UnsafeRawBufferPointer
+
+    fileprivate init(_ start: UnsafeMutablePointer<UInt8>?, _ count: Int) {
+        self.start = start
+        bytes = UnsafeRawBufferPointer(start: start, count: count)
+    }
+
+    deinit { free(start) }
 }
 
 extension VectorBlocks {
@@ -159,6 +172,9 @@ enum FaissThreads {
 
     private static let isChosen = Mutex(false)
 
+    /// How many threads work beside those that call, at this moment.
+    static var helpers: Int { Int(cfaiss_helpers()) }
+
     static func set(_ count: Int) {
         isChosen.withLock { isChosen in
             cfaiss_set_threads(Int32(clamping: max(1, count)), blasThreshold)
@@ -166,13 +182,28 @@ enum FaissThreads {
         }
     }
 
-    /// One thread a processor, unless a number was set.
+    /// What the environment asks for or, without, one thread a processor; unless a number was set.
     static func setDefault() {
         isChosen.withLock { isChosen in
             guard !isChosen else { return }
-            cfaiss_set_threads(Int32(clamping: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))), blasThreshold)
+            let wanted = initial(processors: Int(cfaiss_processors())) { name in
+                getenv(name).map { String(cString: $0) }
+            }
+            cfaiss_set_threads(Int32(clamping: wanted), blasThreshold)
             isChosen = true
         }
+    }
+
+    /// The least of the numbers that the variables of OpenMP and of OpenBLAS ask for, or one thread for each processor
+    /// that the process may run on.
+    static func initial(processors: Int, _ variable: (String) -> String?) -> Int {
+        // OMP_NUM_THREADS may list numbers for regions within regions: the first one counts.
+        let asked = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"].compactMap { name in
+            variable(name)?.split(separator: ",").first.flatMap { text in
+                Int(text.filter { $0 != " " }).flatMap { (1...65_536).contains($0) ? $0 : nil }
+            }
+        }
+        return asked.min() ?? max(1, processors)
     }
 }
 

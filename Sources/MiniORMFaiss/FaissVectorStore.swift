@@ -12,18 +12,24 @@ internal import Synchronization
 /// ```
 ///
 /// With ``FaissIndexType/flat`` answers are exact. The other types are faster on large collections and can miss near
-/// rows; scores are exact with all of them. A filter is evaluated first, and the rows that match are handed to FAISS, or
-/// scored directly where they are few.
+/// rows; scores are exact with all of them. A filter is evaluated first, and the rows that match are handed to FAISS,
+/// or scored directly where they are few.
 ///
 /// A store with a directory survives the end of the process at any moment: an upsert or a delete is there whole once it
-/// has returned, and there whole or not at all if it has not. One store at a time has a directory open. Records are held
-/// in memory too.
+/// has returned, and there whole or not at all if it has not. One process at a time has a directory open, unless all of
+/// them only read; the stores of a process share it. Records are held in memory too, and with ``FaissIndexType/flat``
+/// their vectors twice, once as they are and once as FAISS compares them.
+///
+/// FAISS and OpenBLAS have settings for the whole process. The first store of a process, and ``setThreads(_:)``, set
+/// two of them, for everybody who uses these libraries in the process: OpenBLAS's number of threads, and
+/// `faiss::distance_compute_blas_threshold`, to 1.
 public final class FaissVectorStore: VectorStorePort {
-    private let catalogue: FaissCatalogue
-    private let isClosed = Mutex(false)
-    private let configuration: FaissConfiguration
-    private let plan: IndexPlan
+    let catalogue: FaissCatalogue
+    let isClosed = Mutex(false)
+    let configuration: FaissConfiguration
+    let plan: IndexPlan
     private let isPersistent: Bool
+    let isReadOnly: Bool
 
     /// A store in memory.
     ///
@@ -32,6 +38,7 @@ public final class FaissVectorStore: VectorStorePort {
         plan = try Self.plan(configuration)
         self.configuration = configuration
         isPersistent = false
+        isReadOnly = false
         catalogue = FaissCatalogue(configuration)
         FaissThreads.setDefault()
     }
@@ -40,16 +47,25 @@ public final class FaissVectorStore: VectorStorePort {
     ///
     /// Collections are read when they are first used. The index type may differ from the one they were written with.
     /// Stores of one process over the same directory share what is underneath, and have to have the same configuration.
-    /// Throws `VectorStoreError.Code.unavailable` while another process has the directory open.
+    ///
+    /// - Parameters:
+    ///   - directory: A directory that is new or empty, or that a store has made.
+    ///   - configuration: How it is searched and stored.
+    ///   - readOnly: Whether the store only reads, beside any number of others that do, and leaves every file as it is.
+    ///     Writing throws `VectorStoreError.Code.unauthorized`. An index that is not there is built in memory.
+    /// - Throws: `VectorStoreError.Code.unavailable` while another process has the directory open and not both only
+    ///   read, and, with `readOnly`, where there is no store; `VectorStoreError.Code.invalidArgument` for a directory
+    ///   that holds files of somebody else.
     public init(
-        directory: String, configuration: FaissConfiguration = FaissConfiguration()
+        directory: String, configuration: FaissConfiguration = FaissConfiguration(), readOnly: Bool = false
     ) throws(VectorStoreError) {
         plan = try Self.plan(configuration)
         self.configuration = configuration
         isPersistent = true
-        do throws(VectorStoreError) { catalogue = try FaissCatalogue.opening(directory, configuration) } catch {
-            throw error.adding(store: Self.storeName)
-        }
+        isReadOnly = readOnly
+        do throws(VectorStoreError) {
+            catalogue = try FaissCatalogue.opening(directory, configuration, isReadOnly: readOnly)
+        } catch { throw error.adding(store: Self.storeName) }
         FaissThreads.setDefault()
     }
 
@@ -91,197 +107,22 @@ public final class FaissVectorStore: VectorStorePort {
     /// FAISS's version, such as `1.7.3`.
     public static var engineVersion: String { faissVersion() }
 
-    /// Bounds the threads that FAISS and the BLAS underneath use, at least 1; at first as many as processors.
+    /// Bounds the threads that FAISS and the BLAS underneath use, at least 1. At first they are the least of what the
+    /// environment's `OMP_NUM_THREADS` and `OPENBLAS_NUM_THREADS` ask for or, without, as many as there are processors
+    /// that the process may run on.
     ///
-    /// Both have one pool of threads for the whole process, so this is about every store. Concurrent calls share the
-    /// number. With 1 every call runs on the thread that makes it, which serves many concurrent queries best; more make a
-    /// single one faster. To be set before searches begin.
+    /// This is about every store of the process. Beside the threads that call at most `count - 1` of FAISS's work at a
+    /// time, whatever the number of calls, and as many of the BLAS's, which compute one matrix product after the other.
+    /// With 1 every call runs on the thread that makes it, which serves many concurrent queries best; more make a
+    /// batch, a single query of a flat index and the building of an index faster. To be set before searches begin.
     public static func setThreads(_ count: Int) { FaissThreads.set(count) }
-}
-
-// Collections.
-extension FaissVectorStore {
-    private func place(_ directory: CollectionDirectory?, _ lock: OpenFile?) -> FaissCollection.Place {
-        FaissCollection.Place(
-            configuration: configuration, directory: directory, lock: lock, maintenance: catalogue.maintenance)
-    }
-
-    private func open(_ name: String, _ slot: FaissCatalogue.Slot, _ directory: StoreDirectory?)
-        throws(VectorStoreError)
-        -> FaissCollection
-    {
-        try slot.collection.withLock { collection throws(VectorStoreError) in
-            guard !slot.isClosed.load(ordering: .relaxed) else {
-                throw VectorStoreError(.unavailable, "the store is closed")
-            }
-            if let collection { return collection }
-            guard let directory else { throw FaissCollection.dropped }
-            let files = try directory.collection(name)
-            let opened = try FaissCollection(opening: files, plan, place(files, directory.lock))
-            collection = opened
-            return opened
-        }
-    }
-
-    /// The collection of a name; `nil` if there is none.
-    private func lookUp(_ name: String) throws(VectorStoreError) -> FaissCollection? {
-        let (slot, directory) = try withContents { (catalogue) throws(VectorStoreError) in
-            return (catalogue.slots[UTF8Key(name)], catalogue.directory)
-        }
-        guard let slot else { return nil }
-        return try open(name, slot, directory)
-    }
-
-    /// Does something with a collection, and says in an error which one it was.
-    private func with<Value>(
-        _ name: String, _ body: (FaissCollection) throws(VectorStoreError) -> Value
-    ) throws(VectorStoreError) -> Value {
-        do throws(VectorStoreError) {
-            guard let collection = try lookUp(name) else { throw FaissCollection.dropped }
-            return try body(collection)
-        } catch {
-            throw error.adding(store: self.name, collection: name)
-        }
-    }
-
-    /// Works on the list of collections, unless the store is closed.
-    private func withContents<Value: Sendable>(
-        _ body: (inout FaissCatalogue.Contents) throws(VectorStoreError) -> Value
-    ) throws(VectorStoreError) -> Value {
-        guard !isClosed.withLock({ $0 }) else {
-            throw VectorStoreError(.unavailable, "the store is closed", store: name)
-        }
-        return try catalogue.contents.withLock { contents throws(VectorStoreError) in try body(&contents) }
-    }
-
-    /// Creates a collection.
-    public func createCollection(_ request: CreateCollectionRequest) throws(VectorStoreError) {
-        do throws(VectorStoreError) {
-            try withContents { (catalogue) throws(VectorStoreError) in
-                try create(request, in: &catalogue)
-            }
-        } catch {
-            throw error.adding(store: name, collection: request.collection.name)
-        }
-    }
-
-    private func create(_ request: CreateCollectionRequest, in catalogue: inout FaissCatalogue.Contents)
-        throws(VectorStoreError)
-    {
-        let wanted = request.collection
-        guard FaissLimits.dimensions.contains(wanted.dimension) else {
-            throw VectorStoreError(
-                .invalidArgument,
-                "the dimension is \(wanted.dimension); FAISS takes 1 to \(FaissLimits.dimensions.upperBound)")
-        }
-        guard let slot = catalogue.slots[UTF8Key(wanted.name)] else {
-            let collection: FaissCollection
-            if let directory = catalogue.directory {
-                try directory.create(wanted.name) { (files) throws(VectorStoreError) in
-                    _ = try FaissCollection(creating: wanted, plan, place(files, directory.lock))
-                }
-                let files = try directory.collection(wanted.name)
-                collection = try FaissCollection(opening: files, plan, place(files, directory.lock))
-            } else {
-                collection = try FaissCollection(creating: wanted, plan, place(nil, nil))
-            }
-            catalogue.slots[UTF8Key(wanted.name)] = FaissCatalogue.Slot(collection)
-            return
-        }
-        if request.mode == .create {
-            throw VectorStoreError(.collectionAlreadyExists, "the collection is there already")
-        }
-        let collection = try open(wanted.name, slot, catalogue.directory)
-        if request.mode == .overwrite { return try collection.reset(wanted) }
-        let present = try collection.read { $0.description }
-        guard present.dimension == wanted.dimension, present.metric == wanted.metric else {
-            throw VectorStoreError(
-                .collectionMismatch,
-                "it has \(present.dimension) dimensions and metric \(present.metric), not \(wanted.dimension) and "
-                    + "\(wanted.metric)")
-        }
-    }
-
-    /// What a collection is.
-    public func describeCollection(_ name: String) throws(VectorStoreError) -> CollectionDescription? {
-        do throws(VectorStoreError) {
-            guard let collection = try lookUp(name) else { return nil }
-            return collection.state.read { $0.isDropped ? nil : $0.description }
-        } catch {
-            throw error.adding(store: self.name, collection: name)
-        }
-    }
-
-    /// The names of the collections.
-    public func listCollections() throws(VectorStoreError) -> [String] {
-        try withContents { (catalogue) throws(VectorStoreError) in
-            return catalogue.slots.keys.sorted().map(\.string)
-        }
-    }
-
-    /// Drops a collection with its files, also one whose files are damaged.
-    public func dropCollection(_ name: String) throws(VectorStoreError) {
-        do throws(VectorStoreError) {
-            try withContents { (catalogue) throws(VectorStoreError) in
-                guard let slot = catalogue.slots[UTF8Key(name)] else { throw FaissCollection.dropped }
-                let directory = catalogue.directory
-                try slot.collection.withLock { collection throws(VectorStoreError) in
-                    if let collection {
-                        try collection.drop { () throws(VectorStoreError) in try directory?.remove(name) }
-                    } else {
-                        try directory?.remove(name)
-                    }
-                }
-                catalogue.slots[UTF8Key(name)] = nil
-            }
-        } catch {
-            throw error.adding(store: self.name, collection: name)
-        }
-    }
-
-    /// Waits for what is done in the background, saves indexes and releases the directory, if no other store of this
-    /// process shares it. Later calls throw
-    /// `VectorStoreError.Code.unavailable`; a second close does nothing.
-    public func close() throws(VectorStoreError) {
-        let wasClosed = isClosed.withLock { isClosed in
-            defer { isClosed = true }
-            return isClosed
-        }
-        guard !wasClosed, catalogue.release() else { return }
-        let (slots, directory) = catalogue.contents.withLock { contents in
-            defer { contents = FaissCatalogue.Contents() }
-            return (Array(contents.slots.values), contents.directory)
-        }
-        // Calls under way may still hold a collection: what is closed here writes no more, so the lock can go.
-        defer { directory?.lock.unlock() }
-        var failure: VectorStoreError?
-        for slot in slots {
-            do throws(VectorStoreError) {
-                try slot.collection.withLock { collection throws(VectorStoreError) in
-                    slot.isClosed.store(true, ordering: .relaxed)
-                    try collection?.close()
-                }
-            } catch {
-                failure = failure ?? error.adding(store: name)
-            }
-        }
-        if let failure { throw failure }
-    }
-
-    /// Waits until no index is being built or saved in the background, so that every query after it has its index.
-    public func waitForIndexes() throws(VectorStoreError) {
-        let slots = try withContents { (catalogue) throws(VectorStoreError) in
-            return Array(catalogue.slots.values)
-        }
-        for slot in slots { slot.collection.withLock { $0 }?.finishMaintenance() }
-    }
 }
 
 // Records.
 extension FaissVectorStore {
     /// Inserts or replaces: all of the records or, where an error is thrown, none.
     public func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
-        try with(request.collection) { (collection) throws(VectorStoreError) in
+        try withWritable(request.collection) { (collection) throws(VectorStoreError) in
             try collection.upsert(request.records)
         }
     }
@@ -312,12 +153,14 @@ extension FaissVectorStore {
 
     /// Deletes by id.
     public func delete(_ request: DeleteRequest) throws(VectorStoreError) -> Int {
-        try with(request.collection) { (collection) throws(VectorStoreError) in try collection.delete(request.ids) }
+        try withWritable(request.collection) { (collection) throws(VectorStoreError) in
+            try collection.delete(request.ids)
+        }
     }
 
     /// Deletes what matches, in one step.
     public func deleteMatching(_ request: DeleteMatchingRequest) throws(VectorStoreError) -> Int {
-        try with(request.collection) { (collection) throws(VectorStoreError) in
+        try withWritable(request.collection) { (collection) throws(VectorStoreError) in
             try collection.delete(matching: request.filter)
         }
     }

@@ -1,8 +1,8 @@
 #if Faiss
 internal import MiniORM
 
-/// A checked index type: what FAISS is asked to build. Its description is written here from numbers in range, so that no
-/// text of a caller reaches FAISS's parser, and no size that it would try to allocate.
+/// A checked index type: what FAISS is asked to build. Its description is written here from numbers in range, so that
+/// no text of a caller reaches FAISS's parser, and no size that it would try to allocate.
 struct IndexPlan: Sendable, Hashable {
     private enum Code: Sendable, Hashable {
         case flat
@@ -55,10 +55,19 @@ struct IndexPlan: Sendable, Hashable {
         switch code {
         case .flat: parts.append("Flat")
         case .scalar(let name): parts.append(name)
-        case .product(let count, let bits): parts.append("PQ\(count)x\(bits)")
+        case .product(let count, let bits):
+            // `np`: FAISS would else reorder the codes for a search that is not used here, in minutes and much memory.
+            parts.append("PQ\(count)x\(bits)np")
         }
         return parts.joined(separator: ",")
     }
+
+    /// How many neighbours a row has in the graph, if the index is one.
+    var neighbours: Int? { graph }
+
+    /// How many rows are added at once while others wait. A graph takes long over each row; FAISS shares fewer than a
+    /// hundred among no threads.
+    var rowsAtOnce: Int { graph == nil ? 4_096 : 128 }
 
     /// What an index on disk has to have been built with to be used.
     var fingerprint: String { "\(description) ef \(graph == nil ? 0 : efConstruction)" }

@@ -5,39 +5,35 @@ internal import Synchronization
 
 // What happens beside reading and writing: building an index, leaving dead rows behind, saving the index.
 extension FaissCollection {
-    /// Whether something is to be done, and what.
-    private struct Task {
-        var builds = false
-        var compacts = false
-        var saves = false
-        var isNeeded: Bool { builds || compacts || saves }
-    }
+    /// What is to be done.
+    private enum Task { case compact, build, extend, save }
 
     /// Dead rows fewer than this are never worth a rebuild.
     private static let fewDead = 64
     /// Smaller indexes are built as fast as read.
     private static let fewIndexed = 1_000
 
-    private func task(_ writer: Writer) -> Task {
+    private func task(_ writer: Writer) -> Task? {
         state.read { state in
-            var task = Task()
-            guard !state.isDropped else { return task }
+            guard state.life == .open, !isStopping.load(ordering: .relaxed) else { return nil }
             let dead = state.rows.count - state.rows.liveCount
-            task.compacts =
-                dead >= Self.fewDead && Double(dead) >= configuration.rebuildThreshold * Double(state.rows.count)
-            task.builds =
-                task.compacts || (state.index == nil && state.rows.liveCount >= max(1, plan.trainingRows))
-            task.saves =
-                writer.log != nil && !plan.isFlat && state.index != nil
-                && state.indexed >= max(Self.fewIndexed, 2 * writer.savedRows)
-            return task
+            if dead >= Self.fewDead, Double(dead) >= configuration.rebuildThreshold * Double(state.rows.count) {
+                return .compact
+            }
+            guard state.index != nil else {
+                return state.rows.liveCount >= max(1, plan.trainingRows) ? .build : nil
+            }
+            if state.indexed < state.rows.count { return .extend }
+            let saves =
+                writer.log != nil && !plan.isFlat && state.indexed >= max(Self.fewIndexed, 2 * writer.savedRows)
+            return saves ? .save : nil
         }
     }
 
     /// Has the maintenance queue do what is to be done, if it is not at it.
     func maintainIfNeeded() {
         let starts = writer.withLock { writer in
-            guard !writer.isMaintained, task(writer).isNeeded else { return false }
+            guard !writer.isMaintained, task(writer) != nil else { return false }
             writer.isMaintained = true
             return true
         }
@@ -45,15 +41,42 @@ extension FaissCollection {
     }
 
     private func maintain() {
-        let task = writer.withLock { self.task($0) }
-        // Rows and answers are right without any of this; a failure is tried again after a later write.
-        var failed = false
-        do throws(VectorStoreError) {
-            if task.builds { try task.compacts ? compact() : build() }
-            if task.builds || task.saves { try saveIndex() }
-        } catch { failed = true }
-        writer.withLock { $0.isMaintained = false }
-        if !failed { maintainIfNeeded() }
+        while let task = nextTask() {
+            do throws(VectorStoreError) {
+                switch task {
+                case .compact: try compact()
+                case .build: try build()
+                case .extend: try extend()
+                case .save: try saveIndex()
+                }
+            } catch {
+                // Rows and answers are right without any of this. It is tried again after a later write, and told to
+                // those who wait for it.
+                writer.withLock { writer in
+                    writer.isMaintained = false
+                    if !isStopping.load(ordering: .relaxed) { state.write { $0.failure = error } }
+                }
+                return
+            }
+        }
+    }
+
+    /// What is to be done next. Without anything, maintenance is over, and has not failed.
+    private func nextTask() -> Task? {
+        writer.withLock { writer in
+            if let task = task(writer) { return task }
+            writer.isMaintained = false
+            let hadFailed = state.read { $0.failure != nil }
+            if hadFailed, !isStopping.load(ordering: .relaxed) { state.write { $0.failure = nil } }
+            return nil
+        }
+    }
+
+    /// Throws where the collection ends, and nobody needs what is being made.
+    private func checkIsNeeded() throws(VectorStoreError) {
+        if isStopping.load(ordering: .relaxed) {
+            throw VectorStoreError(.cancelled, "the collection ends while its index is made")
+        }
     }
 
     /// An index over all of the rows; `nil` if they are too few to learn from.
@@ -62,10 +85,11 @@ extension FaissCollection {
         guard state.rows.liveCount >= learned else { return nil }
         let index = try FaissIndex(plan, state.description)
         if learned > 0 { try index.train(state.rows.vectors, on: sample(state.rows)) }
-        // In steps, so that a close or the end of the process does not wait for FAISS.
+        // In steps, so that a close does not wait for FAISS.
         var done = 0
         while done < state.rows.count {
-            let step = min(65_536, state.rows.count - done)
+            try checkIsNeeded()
+            let step = min(4 * plan.rowsAtOnce, state.rows.count - done)
             try index.add(state.rows.vectors, done..<done + step)
             done += step
         }
@@ -86,11 +110,25 @@ extension FaissCollection {
         guard let index = try built(snapshot) else { return }
         writer.withLock { _ in
             state.write { state in
-                guard !state.isDropped, state.epoch == snapshot.epoch else { return }
+                guard state.life == .open, state.epoch == snapshot.epoch else { return }
                 state.index = index
                 state.indexed = snapshot.rows.count
             }
-            extendIndex()
+        }
+    }
+
+    /// Brings the index up to the rows, in steps between which others have their turn.
+    private func extend() throws(VectorStoreError) {
+        var isBehind = true
+        while isBehind {
+            try checkIsNeeded()
+            let (more, failure) = writer.withLock { _ in
+                state.write { state in
+                    (state.extendIndex(by: plan.rowsAtOnce), state.index == nil ? state.failure : nil)
+                }
+            }
+            if let failure { throw failure }
+            isBehind = more
         }
     }
 
@@ -100,7 +138,10 @@ extension FaissCollection {
         let snapshot = state.read { $0 }
         var fresh = CollectionState(snapshot.description)
         fresh.epoch = snapshot.epoch
-        snapshot.rows.live.forEach { row in fresh.apply([snapshot.rows.record(row)]) }
+        try snapshot.rows.live.forEach { (row) throws(VectorStoreError) in
+            if row & 0xFFF == 0 { try checkIsNeeded() }
+            fresh.apply([snapshot.rows.record(row)])
+        }
         fresh.index = try built(fresh)
         fresh.indexed = fresh.index == nil ? 0 : fresh.rows.count
         let draft = directory.map { $0.draftPath() }
@@ -114,7 +155,7 @@ extension FaissCollection {
             }
             try writer.withLock { writer throws(VectorStoreError) in
                 let now = state.read { $0 }
-                guard !now.isDropped, now.epoch == snapshot.epoch else { return }
+                guard now.life == .open, now.epoch == snapshot.epoch else { return }
                 var removed: [String] = []
                 snapshot.rows.live.forEach { row in
                     if !now.rows.live.contains(row) { removed.append(snapshot.rows.ids[row].string) }
@@ -132,7 +173,6 @@ extension FaissCollection {
                 _ = fresh.remove(removed)
                 fresh.apply(added)
                 state.write { $0 = fresh }
-                extendIndex()
             }
         } catch {
             if let draft { Files.remove(draft) }
@@ -144,17 +184,28 @@ extension FaissCollection {
     /// Writes the index beside the log, if the log has one that is worth it.
     func saveIndex() throws(VectorStoreError) {
         guard let directory, !plan.isFlat else { return }
-        try writer.withLock { writer throws(VectorStoreError) in
-            guard let stamp = writer.log?.header.stamp else { return }
-            let saved = try state.read { state throws(VectorStoreError) -> Int? in
-                guard let index = state.index, state.indexed >= Self.fewIndexed, state.indexed > writer.savedRows else {
-                    return nil
-                }
-                try directory.save(index, rows: state.indexed, of: stamp, plan)
-                return state.indexed
+        // Writers wait here, and not at the state, where they would hold back readers.
+        let saved = try writer.withLock { writer throws(VectorStoreError) -> (UInt64, Int, SerialisedIndex)? in
+            guard let log = writer.log else { return nil }
+            if !log.waitsForDisk { try log.synchronise() }
+            return try state.read { state throws(VectorStoreError) in
+                guard state.life == .open, let index = state.index, state.indexed >= Self.fewIndexed,
+                    state.indexed > writer.savedRows
+                else { return nil }
+                return (log.header.stamp, state.indexed, try index.serialised())
             }
-            if let saved { writer.savedRows = saved }
         }
+        guard let (stamp, rows, index) = saved else { return }
+        try directory.save(index, rows: rows, of: stamp, plan)
+        writer.withLock { writer in
+            if writer.log?.header.stamp == stamp { writer.savedRows = rows }
+        }
+    }
+
+    /// Waits for what is under way, and throws what it failed at.
+    func waitForIndex() throws(VectorStoreError) {
+        finishMaintenance()
+        if let failure = state.read({ $0.life == .open ? $0.failure : nil }) { throw failure }
     }
 
     /// Waits for what is under way.

@@ -1,5 +1,6 @@
 #if Faiss
 internal import MiniORM
+internal import Synchronization
 
 #if canImport(Darwin)
 internal import Darwin
@@ -12,10 +13,16 @@ internal import Glibc
 /// An open file, closed when nobody has it any more.
 final class OpenFile: Sendable {
     private let descriptor: Int32
+    private let isLocked = Atomic(false)
 
     private init(_ descriptor: Int32) { self.descriptor = descriptor }
 
-    deinit { close(descriptor) }
+    deinit {
+        // By name, and not by closing the file: a process that is being started has a copy of its descriptor for a
+        // moment.
+        if isLocked.load(ordering: .relaxed) { unlock() }
+        close(descriptor)
+    }
 
     /// Opens a file for reading and writing, and makes it if it is not there.
     convenience init(writing path: String) throws(VectorStoreError) {
@@ -31,8 +38,16 @@ final class OpenFile: Sendable {
         self.init(descriptor)
     }
 
-    /// Keeps other processes, and other stores of this one, from a lock on the same file. `false` if one has it.
-    func lock() -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
+    /// Keeps other processes, and other stores of this one, from a lock on the same file; a shared lock keeps those
+    /// alone away that do not share it. `false` if one has it.
+    func lock(isShared: Bool = false) throws(VectorStoreError) -> Bool {
+        guard flock(descriptor, (isShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
+            guard errno == EWOULDBLOCK else { throw Files.failure("lock", nil) }
+            return false
+        }
+        isLocked.store(true, ordering: .relaxed)
+        return true
+    }
 
     /// Lets go of the lock, whoever has the file still.
     func unlock() { _ = flock(descriptor, LOCK_UN) }
@@ -63,18 +78,24 @@ final class OpenFile: Sendable {
 
     /// Writes all of the bytes.
     func write(_ bytes: [UInt8], at offset: Int) throws(VectorStoreError) {
-        var failed = false
-        bytes.withUnsafeBytes { buffer in
-            var done = 0
-            while done < buffer.count, let base = buffer.baseAddress {
-                let put = pwrite(descriptor, base + done, min(buffer.count - done, 1 << 30), off_t(offset + done))
-                if put < 0, errno == EINTR { continue }
-                failed = put <= 0
-                if failed { break }
-                done += put
-            }
+        let isWritten = bytes.withUnsafeBytes { buffer in put(buffer, at: offset) }
+        guard isWritten else { throw Files.failure("write", nil) }
+    }
+
+    /// Writes all of the bytes.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(VectorStoreError) {
+        guard put(bytes, at: offset) else { throw Files.failure("write", nil) }
+    }
+
+    private func put(_ buffer: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        var done = 0
+        while done < buffer.count, let base = buffer.baseAddress {
+            let put = pwrite(descriptor, base + done, min(buffer.count - done, 1 << 30), off_t(offset + done))
+            if put < 0, errno == EINTR { continue }
+            guard put > 0 else { return false }
+            done += put
         }
-        if failed { throw Files.failure("write", nil) }
+        return true
     }
 
     func truncate(to size: Int) throws(VectorStoreError) {
@@ -83,6 +104,10 @@ final class OpenFile: Sendable {
 
     /// Waits until the disk has what was written.
     func synchronise() throws(VectorStoreError) {
+        #if canImport(Darwin)
+        // Only this reaches the medium; not every file system has it.
+        if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
+        #endif
         guard fsync(descriptor) == 0 else { throw Files.failure("flush", nil) }
     }
 }
@@ -102,16 +127,21 @@ enum Files {
         return VectorStoreError(code, "cannot \(what) the file\(place): \(String(cString: strerror(number)))")
     }
 
-    static func makeDirectory(_ path: String) throws(VectorStoreError) {
-        guard mkdir(path, mode_t(0o755)) == 0 || errno == EEXIST else { throw failure("make", path) }
+    /// Makes a directory. `false` if it was there.
+    @discardableResult
+    static func makeDirectory(_ path: String) throws(VectorStoreError) -> Bool {
+        if mkdir(path, mode_t(0o755)) == 0 { return true }
+        guard errno == EEXIST else { throw failure("make", path) }
+        return false
     }
 
-    /// Makes a directory with those that it is in.
+    /// Makes a directory with those that it is in, and waits until the disk has the names of those that are new.
     static func makeDirectories(_ path: String) throws(VectorStoreError) {
         var made = path.utf8.first == UInt8(ascii: "/") ? "" : "."
         for part in path.split(separator: "/") {
+            let parent = made.isEmpty ? "/" : made
             made += "/" + part
-            try makeDirectory(made)
+            if try makeDirectory(made) { try synchronise(directory: parent) }
         }
     }
 
@@ -152,12 +182,26 @@ enum Files {
         try OpenFile(reading: directory).synchronise()
     }
 
+    /// The number of a name such as `draft-5`, in the one way that the store writes it; `nil` for any other name.
+    static func number(of name: String, after prefix: String, before suffix: String = "") -> UInt64? {
+        guard name.hasPrefix(prefix), name.hasSuffix(suffix), name.utf8.count > prefix.utf8.count + suffix.utf8.count,
+            let text = String(name.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)),
+            let number = UInt64(text), "\(number)" == text
+        else { return nil }
+        return number
+    }
+
+    /// A name for a file in the making, or on its way out.
+    static func numbered(_ prefix: String) -> String { "\(prefix)\(UInt64.random(in: 0...UInt64.max))" }
+
     /// Writes a file under another name first, so that it is there whole or not at all.
-    static func replace(_ path: String, with bytes: [UInt8], in directory: String) throws(VectorStoreError) {
-        let draft = "\(directory)/draft-\(UInt64.random(in: 0...UInt64.max))"
+    static func replace(
+        _ path: String, in directory: String, with write: (OpenFile) throws(VectorStoreError) -> Void
+    ) throws(VectorStoreError) {
+        let draft = "\(directory)/\(numbered("draft-"))"
         do throws(VectorStoreError) {
             let file = try OpenFile(writing: draft)
-            try file.write(bytes, at: 0)
+            try write(file)
             try file.synchronise()
             try rename(draft, path)
         } catch {

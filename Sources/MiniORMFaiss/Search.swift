@@ -1,8 +1,8 @@
 #if Faiss
 internal import MiniORM
 
-/// How the answer to a query is found: candidates by FAISS, their scores from the stored vectors, and every match scored
-/// where the candidates are not surely enough.
+/// How the answer to a query is found: candidates by FAISS, their scores from the stored vectors, and every match
+/// scored where the candidates are not surely enough.
 struct Search {
     let state: CollectionState
     let plan: IndexPlan
@@ -36,14 +36,12 @@ struct Search {
                 "the query vector has \(query.count) components; the collection has \(state.description.dimension)")
         }
         guard wanted > 0 else { return queries.map { _ in [] } }
-        guard let index = state.index, isWorthIt(index) else {
+        guard let index = state.index, let width = width(index), isInRange(queries, index) else {
             let rows = matches.rows()
             var answers: [[VectorSearchResult]] = []
             for query in queries { answers.append(results(try ranked(query, rows))) }
             return answers
         }
-        let factor = index.isFlat ? 1 : candidateFactor
-        let width = min(state.indexed, wanted * factor + Self.slack)
         let step = max(1, Self.largestAnswer / width)
         var answers: [[VectorSearchResult]] = []
         answers.reserveCapacity(queries.count)
@@ -62,24 +60,61 @@ struct Search {
         return answers
     }
 
-    /// Whether the index finds the answer with less work than scoring every match.
-    private func isWorthIt(_ index: FaissIndex) -> Bool {
-        guard state.indexed > 0, wanted <= matches.count / 4 else { return false }
-        guard options.filter != nil else { return true }
-        return index.takesSelector && matches.count > Self.fewMatches
+    /// How many candidates the index is asked for; `nil` where scoring every match is less work.
+    func width(_ index: FaissIndex) -> Int? {
+        guard state.indexed > 0, wanted <= matches.count / 4 else { return nil }
+        if options.filter != nil {
+            guard index.takesSelector, matches.count > Self.fewMatches else { return nil }
+        }
+        let factor = index.isFlat ? 1 : candidateFactor
+        let width = min(state.indexed, wanted * factor + Self.slack)
+        guard let neighbours = plan.neighbours else { return width }
+        // A graph is walked whatever the rows on the way match: so many more of them have to be looked at, and FAISS
+        // looks at as many as it is asked for.
+        let isWhole = matches.count >= state.indexed
+        if isWhole, width <= plan.efSearch { return width }
+        let share = min(1, Double(matches.count) / Double(state.indexed))
+        let visited = Double(max(width, plan.efSearch)) / share
+        // Each costs the distances to its neighbours, and a place in a list that is searched from end to end, whose
+        // steps take a small part of a distance's time.
+        guard visited * Double(neighbours) + visited * visited / 16 <= Double(matches.count) else { return nil }
+        return isWhole ? width : min(state.indexed, Int(visited))
+    }
+
+    /// Whether FAISS can compare the queries with the rows: its sums have no room for more than single precision has.
+    private func isInRange(_ queries: [[Float]], _ index: FaissIndex) -> Bool {
+        guard state.description.metric != .cosine else { return true }
+        let room = 1e37
+        let largest = state.largestNorm
+        return queries.allSatisfy { query in
+            let squared = Self.squaredNorm(query)
+            let product = squared.squareRoot() * largest
+            switch (state.description.metric, index.isFlat) {
+            case (.l2, false): return product < room && largest * largest < room && squared < room
+            case (.l2, true): return product < room && largest * largest < room
+            default: return product < room
+            }
+        }
+    }
+
+    private static func squaredNorm(_ vector: [Float]) -> Double {
+        var squared = 0.0
+        for value in vector { squared += Double(value) * Double(value) }
+        return squared
     }
 
     /// How the filter is evaluated, for people.
     var summary: String {
         let share = "\(matches.count) of \(state.rows.liveCount) rows"
-        guard let index = state.index, isWorthIt(index) else { return "\(share), scored one by one" }
+        guard let index = state.index, width(index) != nil else { return "\(share), scored one by one" }
         return "\(plan.description), id selector of \(share)"
     }
 
     private func search(
         _ index: FaissIndex, _ queries: [Float], count: Int, width: Int
     ) throws(VectorStoreError) -> FaissIndex.Candidates {
-        // A flat index has forgotten the dead rows; for others they are left out by the selector, or dropped afterwards.
+        // A flat index has forgotten the dead rows; for others they are left out by the selector, or dropped
+        // afterwards.
         let hasDead = state.rows.liveCount < state.rows.count && !index.isFlat
         let selector = options.filter != nil || (hasDead && index.takesSelector) ? matches : nil
         return try index.search(queries, count: count, width: width, within: selector)
@@ -114,13 +149,12 @@ struct Search {
 
     /// Whether no row that FAISS left out can be among the best, whatever the rounding: not even by its id at a tie.
     ///
-    /// FAISS adds `d` products in single precision, in an order of its own: the error is at most `(d + 8) / 2^24` of the
-    /// product of the norms, with room for the rounding of normalised rows.
+    /// FAISS adds `d` products in single precision, in an order of its own: the error is at most `(d + 8) / 2^24` of
+    /// the product of the norms, with room for the rounding of normalised rows.
     private func isSure(_ query: [Float], _ best: [Ranked], _ worst: Float) -> Bool {
         guard let last = best.last else { return false }
         let unit = (Double(state.description.dimension) + 8) * 0x1p-24
-        var squared = 0.0
-        for value in query { squared += Double(value) * Double(value) }
+        let squared = Self.squaredNorm(query)
         let norm = squared.squareRoot()
         let score = Double(last.score)
         let margin = abs(score) * 0x1p-23

@@ -1,23 +1,72 @@
 #if Faiss
 internal import MiniORM
 
-/// The directory of a store: a lock, and a directory a collection.
+/// The directory of a store: a file that says whose it is, a lock, and a directory a collection.
 struct StoreDirectory: Sendable {
     private let path: String
+    let isReadOnly: Bool
     /// Held by this store, and by its collections as long as they can write.
     let lock: OpenFile
 
-    /// Opens a directory. Throws `VectorStoreError.Code.unavailable` while another process has it open.
-    init(_ path: String) throws(VectorStoreError) {
+    /// Opens a directory, which has to be there.
+    ///
+    /// Throws `VectorStoreError.Code.unavailable` while another process has it open, unless both only read, and
+    /// `VectorStoreError.Code.invalidArgument` for a directory that holds anything that no store has put there.
+    init(_ path: String, isReadOnly: Bool) throws(VectorStoreError) {
         self.path = path
-        lock = try OpenFile(writing: path + "/lock")
-        guard lock.lock() else {
-            throw VectorStoreError(.unavailable, "another process has the directory open; end that one first")
+        self.isReadOnly = isReadOnly
+        // Before anything is made in it.
+        let isMarked = try Self.isMarked(path)
+        if isReadOnly, !isMarked { throw VectorStoreError(.unavailable, "there is no store in \(path.quoted)") }
+        let lockPath = path + "/lock"
+        lock = isReadOnly ? try OpenFile(reading: lockPath) : try OpenFile(writing: lockPath)
+        guard try lock.lock(isShared: isReadOnly) else {
+            throw VectorStoreError(
+                .unavailable,
+                isReadOnly
+                    ? "another process writes to the directory; end that one first"
+                    : "another process has the directory open; end that one first")
         }
+        guard !isReadOnly else { return }
+        // Another process may have begun a store since it was looked at.
+        if try !Self.isMarked(path) { try Self.mark(path) }
         // What an interrupted drop or create left behind.
-        for name in try Files.names(in: path) where name.hasPrefix("dropped-") || name.hasPrefix("draft-") {
+        for name in try Files.names(in: path)
+        where Files.number(of: name, after: "dropped-") != nil || Files.number(of: name, after: "draft-") != nil {
             Files.remove("\(path)/\(name)")
         }
+    }
+
+    private static let marker = "mini-orm-faiss"
+    private static let mark = Array("MiniORM FAISS store, version 1\n".utf8)
+
+    /// Whether a directory is a store's. `false` for one that may become one, as it is empty.
+    private static func isMarked(_ path: String) throws(VectorStoreError) -> Bool {
+        let names = try Files.names(in: path)
+        var found: [UInt8] = []
+        if names.contains(marker) {
+            let file = try OpenFile(reading: "\(path)/\(marker)")
+            found = try file.read(mark.count + 1, at: 0)
+            if found == mark { return true }
+        }
+        // The mark may have been interrupted half-way; nothing else is there then.
+        guard mark.starts(with: found) else {
+            throw VectorStoreError(
+                .corruptedStorage,
+                "\("\(path)/\(marker)".quoted) is of another version, or damaged; restore it from a copy")
+        }
+        guard names.allSatisfy({ $0 == marker || $0 == "lock" }) else {
+            throw VectorStoreError(
+                .invalidArgument, "\(path.quoted) holds files, and no store; name a directory that is new or empty")
+        }
+        return false
+    }
+
+    private static func mark(_ path: String) throws(VectorStoreError) {
+        let file = try OpenFile(writing: "\(path)/\(marker)")
+        try file.write(mark, at: 0)
+        try file.synchronise()
+        try Files.synchronise(directory: path)
     }
 
     /// The names of the collections.
@@ -26,7 +75,7 @@ struct StoreDirectory: Sendable {
     }
 
     func collection(_ name: String) throws(VectorStoreError) -> CollectionDirectory {
-        CollectionDirectory(path: "\(path)/\(try Self.fileName(name))")
+        CollectionDirectory(path: "\(path)/\(try Self.fileName(name))", isReadOnly: isReadOnly)
     }
 
     /// Has a collection made in a directory of another name, which gets its own once it is complete.
@@ -34,7 +83,7 @@ struct StoreDirectory: Sendable {
         _ name: String, _ make: (CollectionDirectory) throws(VectorStoreError) -> Void
     ) throws(VectorStoreError) {
         let target = try collection(name)
-        let draft = CollectionDirectory(path: "\(path)/draft-\(UInt64.random(in: 0...UInt64.max))")
+        let draft = CollectionDirectory(path: "\(path)/\(Files.numbered("draft-"))")
         do throws(VectorStoreError) {
             try Files.makeDirectory(draft.path)
             try make(draft)
@@ -48,15 +97,15 @@ struct StoreDirectory: Sendable {
 
     /// Takes a collection out of sight in one step, then removes its files.
     func remove(_ name: String) throws(VectorStoreError) {
-        let dropped = "\(path)/dropped-\(UInt64.random(in: 0...UInt64.max))"
+        let dropped = "\(path)/\(Files.numbered("dropped-"))"
         try Files.rename(try collection(name).path, dropped)
         try Files.synchronise(directory: path)
         Files.remove(dropped)
     }
 }
 
-// Names of collections as names of files: lower-case letters, digits, `-` and `_` stand for themselves, any other byte is
-// `=` and two hexadecimal digits. So no name is another's on a file system that does not tell cases or normal forms
+// Names of collections as names of files: lower-case letters, digits, `-` and `_` stand for themselves, any other byte
+// is `=` and two hexadecimal digits. So no name is another's on a file system that does not tell cases or normal forms
 // apart, and none is a path.
 extension StoreDirectory {
     private static let prefix = "collection-"

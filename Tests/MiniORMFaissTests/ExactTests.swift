@@ -6,10 +6,15 @@ import Testing
 
 /// The flat index against a search that compares every record in double precision.
 @Suite struct ExactTests {
+    /// Infinite where a score is beyond single precision.
+    private func isClose(_ lhs: Float, _ rhs: Float) -> Bool {
+        lhs == rhs || abs(lhs - rhs) <= 1e-5 * max(1, abs(rhs))
+    }
+
     private func same(_ lhs: [VectorSearchResult], _ rhs: [VectorSearchResult]) -> Bool {
         lhs.count == rhs.count
             && zip(lhs, rhs).allSatisfy {
-                $0.id == $1.id && abs($0.score - $1.score) <= 1e-5 * max(1, abs($1.score)) && $0.payload == $1.payload
+                $0.id == $1.id && isClose($0.score, $1.score) && $0.payload == $1.payload
             }
     }
 
@@ -133,6 +138,30 @@ import Testing
             seen += page.records
         }
         #expect(seen == records)
+    }
+
+    @Test(arguments: VectorMetric.allCases)
+    func `answers are exact where single precision overflows`(_ metric: VectorMetric) throws {
+        var random = Seeded(8)
+        let faiss = try FaissVectorStore()
+        let model = InMemoryVectorStore()
+        var records = (0..<40).map { VectorRecord(id: "small \($0)", vector: random.vector(4)) }
+        records.append(VectorRecord(id: "A", vector: [1e18, 0, 0, 0]))
+        records.append(VectorRecord(id: "B", vector: [1e20, 0, 0, 0]))
+        // Products above the largest number of single precision that cancel each other.
+        records.append(VectorRecord(id: "C", vector: [3e20, -3e20, 1e19, 0]))
+        records.append(VectorRecord(id: "D", vector: [-3e20, 3e20, 2e19, 0]))
+        for store in [faiss, model] as [any VectorStorePort] {
+            try store.make("large", 4, metric)
+            try store.put("large", records)
+        }
+        for vector: [Float] in [[1e20, 0, 0, 0], [1e19, 1e19, 1, 0], [3e20, 3e20, 1, 1], [1, 2, 3, 4]] {
+            for topK in [1, 2, 10] {
+                let request = QueryRequest(collection: "large", vector: vector, options: QueryOptions(topK: topK))
+                let (ours, theirs) = (try faiss.query(request), try exactAnswers(model, request))
+                #expect(same(ours, theirs), "\(vector), topK \(topK)")
+            }
+        }
     }
 }
 #endif

@@ -179,7 +179,7 @@ import Testing
         #expect(try description(.factory("IVF100,Flat")) == description(.ivfFlat(lists: 100)))
         #expect(try description(.factory("IVF100,PQ8")) == description(.ivfPQ(lists: 100, subquantizers: 8)))
         #expect(try description(.factory("SQ8")) == description(.sq8))
-        #expect(try description(.factory("OPQ8,IVF64_HNSW16,PQ8x6")) == "OPQ8,IVF64_HNSW16,PQ8x6")
+        #expect(try description(.factory("OPQ8,IVF64_HNSW16,PQ8x6")) == "OPQ8,IVF64_HNSW16,PQ8x6np")
     }
 }
 #endif

@@ -1,6 +1,7 @@
 #if Faiss
 import Foundation
 import MiniORM
+import Synchronization
 import TestSupport
 import Testing
 
@@ -105,7 +106,8 @@ import Testing
             try store.close()
         }
         let files = try FileManager.default.contentsOfDirectory(atPath: directory.path)
-        #expect(Set(files.map { $0.lowercased() }).count == names.count + 1)
+        // Beside them the lock and the file that says whose directory it is.
+        #expect(Set(files.map { $0.lowercased() }).count == names.count + 2)
         let store = try open()
         for (number, name) in names.enumerated() { #expect(try store.all(name).map(\.id) == ["\(number)"]) }
         expect(.invalidCollectionName) { try store.make(String(repeating: "A", count: 100), 2) }
@@ -230,6 +232,191 @@ import Testing
         #expect(files.count == 1)
         #expect(files.first?.hasSuffix("rows-1.log") == false)
         #expect(try open().all("compact") == expected.values.sorted { $0.id < $1.id })
+    }
+
+    @Test func `a directory of somebody else is refused, and nothing in it is touched`() throws {
+        let names = ["draft-thesis.docx", "dropped-1", "draft-2", "notes"]
+        for name in names {
+            let directory = TemporaryDirectory()
+            try FileManager.default.createDirectory(atPath: directory.path, withIntermediateDirectories: true)
+            try Data("mine".utf8).write(to: URL(fileURLWithPath: directory.path + "/" + name))
+            expect(.invalidArgument) { _ = try FaissVectorStore(directory: directory.path) }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [name])
+        }
+    }
+
+    @Test func `what an interrupted call left is removed, and no other file`() throws {
+        let left = ["draft-5", "dropped-18446744073709551615"]
+        let others = ["draft-thesis.docx", "dropped-", "draft-+5", "draft-05", "draft-18446744073709551616", "notes"]
+        try open().close()
+        for name in left + others { try Data("mine".utf8).write(to: URL(fileURLWithPath: directory.path + "/" + name)) }
+        try open().close()
+        let names = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+        #expect(Set(names).intersection(left + others) == Set(others))
+    }
+
+    @Test func `only names that the store gives are its files`() throws {
+        do {
+            let store = try open()
+            try store.make("names", 2)
+            try store.put("names", [VectorRecord(id: "a", vector: [1, 2])])
+            try store.close()
+        }
+        let folder = directory.path + "/collection-names"
+        let others = ["rows-+5.log", "rows-007.log", "rows-18446744073709551615.log", "rows-.log", "draft-thesis.docx"]
+        for name in others { try Data("mine".utf8).write(to: URL(fileURLWithPath: folder + "/" + name)) }
+        do {
+            let store = try open()
+            #expect(try store.all("names").map(\.id) == ["a"])
+            try store.make("names", 3, mode: .overwrite)
+            try store.put("names", [VectorRecord(id: "b", vector: [1, 2, 3])])
+            try store.close()
+        }
+        #expect(try open().all("names").map(\.id) == ["b"])
+        for name in others { #expect(FileManager.default.fileExists(atPath: folder + "/" + name), "\(name)") }
+    }
+
+    @Test func `a file with the highest number there can be is not followed by another`() throws {
+        do {
+            let store = try open()
+            try store.make("last", 2)
+            try store.put("last", [VectorRecord(id: "a", vector: [1, 2])])
+            try store.close()
+        }
+        let file = try #require(try directory.files("last", "rows-").first)
+        let folder = directory.path + "/collection-last"
+        try FileManager.default.moveItem(atPath: file, toPath: folder + "/rows-18446744073709551614.log")
+        let store = try open()
+        expect(.corruptedStorage) { try store.make("last", 3, mode: .overwrite) }
+        #expect(try store.all("last").map(\.id) == ["a"])
+    }
+
+    @Test func `an index over rows that the file has lost is removed, so that it is never taken for one of others`()
+        throws
+    {
+        let type = FaissIndexType.hnsw(m: 8, efConstruction: 20)
+        do {
+            let store = try open(type)
+            try store.make("cut", 8)
+            for part in 0..<4 {
+                try store.put("cut", Array(randomRecords(2_000, dimension: 8, seed: 9)[part * 500..<(part + 1) * 500]))
+            }
+            try store.waitForIndexes()
+            try store.close()
+        }
+        let log = try #require(try directory.files("cut", "rows-").first)
+        let saved = try #require(try directory.files("cut", "index-").first)
+        // Too few rows are left for another one to be saved in its place.
+        try damage(log) { $0 = $0.prefix($0.count / 2 - 1_000) }
+        let store = try open(type)
+        #expect(try store.count(CountRequest(collection: "cut")) == 500)
+        try store.waitForIndexes()
+        #expect(!FileManager.default.fileExists(atPath: saved))
+    }
+
+    @Test func `an index that cannot be saved is an error of those who wait for it`() throws {
+        let store = try open(.hnsw(m: 8, efConstruction: 20))
+        try store.make("lost", 8)
+        try store.put("lost", randomRecords(900, dimension: 8, seed: 9))
+        try FileManager.default.removeItem(atPath: directory.path + "/collection-lost")
+        try store.put("lost", randomRecords(1_200, dimension: 8, seed: 9))
+        expect(.backend) { try store.waitForIndexes() }
+        #expect(try store.query(QueryRequest(collection: "lost", vector: .init(repeating: 1, count: 8))).count == 10)
+        let error = expect(.backend) { try store.close() }
+        #expect(error?.collection == "lost")
+    }
+
+    @Test func `a close does not wait for an index that is being built`() throws {
+        do {
+            let store = try open()
+            try store.make("slow", 64)
+            try store.put("slow", randomRecords(12_000, dimension: 64, seed: 9))
+            try store.close()
+        }
+        let store = try open(.hnsw(m: 64, efConstruction: 1_000))
+        #expect(try store.count(CountRequest(collection: "slow")) == 12_000)
+        let took = try ContinuousClock().measure { try store.close() }
+        #expect(took < .seconds(10))
+        #expect(try open().count(CountRequest(collection: "slow")) == 12_000)
+    }
+
+    @Test(arguments: [0.5, 0.95])
+    func `a saved index over a part of the rows is brought up to all of them`(_ share: Double) throws {
+        let type = FaissIndexType.hnsw(m: 8, efConstruction: 20)
+        let records = randomRecords(4_000, dimension: 8, seed: 9)
+        let part = Int(4_000 * share)
+        do {
+            let store = try open(type)
+            try store.make("part", 8)
+            try store.put("part", Array(records[..<part]))
+            try store.waitForIndexes()
+            try store.close()
+        }
+        do {
+            let store = try open()
+            try store.put("part", Array(records[part...]))
+            try store.close()
+        }
+        #expect(try directory.files("part", "index-").count == 1)
+        let store = try open(type)
+        #expect(try store.count(CountRequest(collection: "part")) == 4_000)
+        try store.waitForIndexes()
+        let slot = store.catalogue.contents.withLock { $0.slots[UTF8Key("part")] }
+        #expect(slot?.collection?.state.read { $0.indexed } == 4_000)
+        // The file was used, and not made anew before it was worth it.
+        #expect(slot?.collection?.writer.withLock { $0.savedRows } == (share < 0.6 ? 4_000 : part))
+    }
+
+    @Test func `stores that only read share a directory and change nothing in it`() throws {
+        let records = randomRecords(1_500, dimension: 8, seed: 9)
+        let configuration = FaissConfiguration(index: .hnsw(m: 8, efConstruction: 20))
+        do {
+            let store = try FaissVectorStore(directory: directory.path, configuration: configuration)
+            try store.make("read", 8)
+            try store.put("read", records)
+            try store.waitForIndexes()
+            try store.close()
+        }
+        // The beginning of a frame that was never finished, and a damaged index: a store that writes would remove both.
+        try damage(try #require(try directory.files("read", "rows-").first)) { $0 += Data([0x31]) }
+        try damage(try #require(try directory.files("read", "index-").first)) { $0[5_000] ^= 1 }
+        func contents() throws -> [String: Data] {
+            var contents: [String: Data] = [:]
+            for name in try FileManager.default.subpathsOfDirectory(atPath: directory.path) {
+                contents[name] = FileManager.default.contents(atPath: directory.path + "/" + name)
+            }
+            return contents
+        }
+        let before = try contents()
+        let reader = try FaissVectorStore(directory: directory.path, configuration: configuration, readOnly: true)
+        let second = try FaissVectorStore(directory: directory.path, configuration: configuration, readOnly: true)
+        for store in [reader, second] {
+            let request = QueryRequest(collection: "read", vector: records[77].vector)
+            #expect(try store.query(request).first?.id == "r77")
+            try store.waitForIndexes()
+            #expect(try store.query(request).first?.id == "r77")
+            try store.make("read", 8, mode: .ensure)
+            expect(.collectionAlreadyExists) { try store.make("read", 8) }
+            expect(.unauthorized) { try store.make("read", 8, mode: .overwrite) }
+            expect(.unauthorized) { try store.make("more", 8) }
+            expect(.unauthorized) { try store.put("read", records) }
+            expect(.unauthorized) { _ = try store.delete(DeleteRequest(collection: "read", ids: ["r1"])) }
+            expect(.unauthorized) {
+                _ = try store.deleteMatching(DeleteMatchingRequest(collection: "read", filter: .exists("number")))
+            }
+            expect(.unauthorized) { try store.dropCollection("read") }
+        }
+        expect(.unavailable) {
+            _ = try FaissVectorStore(directory: directory.path, configuration: configuration)
+        }
+        try reader.close()
+        try second.close()
+        #expect(try contents() == before)
+        let nowhere = directory.path + "-none"
+        expect(.unavailable) { _ = try FaissVectorStore(directory: nowhere, readOnly: true) }
+        #expect(!FileManager.default.fileExists(atPath: nowhere))
+        let writer = try FaissVectorStore(directory: directory.path, configuration: configuration)
+        #expect(try writer.count(CountRequest(collection: "read")) == 1_500)
     }
 }
 #endif
