@@ -33,7 +33,7 @@ enum Server {
     /// A true server or cluster where MINIORM_QDRANT_URL is set, else the test service.
     static func store(_ options: QdrantOptions = QdrantOptions()) throws -> QdrantVectorStore {
         let environment = ProcessInfo.processInfo.environment
-        if let url = environment["MINIORM_QDRANT_URL"] {
+        if !isTheService, let url = environment["MINIORM_QDRANT_URL"] {
             return try QdrantVectorStore(url: url, apiKey: environment["MINIORM_QDRANT_API_KEY"], options: options)
         }
         return try QdrantVectorStore(url: serviceURL, apiKey: secret, options: options)
@@ -43,7 +43,11 @@ enum Server {
     static let secret = ProcessInfo.processInfo.environment["MINIORM_QDRANT_API_KEY"] ?? "key-that-must-not-show"
 
     /// Whether the test service answers where tests take any server: where no true one is named.
-    static var isTheService: Bool { ProcessInfo.processInfo.environment["MINIORM_QDRANT_URL"] == nil }
+    static var isTheService: Bool {
+        let environment = ProcessInfo.processInfo.environment
+        guard let url = environment["MINIORM_QDRANT_URL"] else { return true }
+        return url == environment["MINIORM_QDRANT_SERVICE"]
+    }
 
     /// Whether tests run that only the test service can serve: always, unless a true server alone is named. Where
     /// neither is, they fail and say what to start.

@@ -27,5 +27,5 @@ chroma_env() {
     if ! is_running server; then return 0; fi
     echo "export MINIORM_CHROMA_URL=chroma://$(chroma_address)"
     # For tests that kill a server of their own, and to compare with the official client.
-    echo "export MINIORM_CHROMA_VENV=$(venv "$chroma_package")"
+    printf 'export MINIORM_CHROMA_VENV=%q\n' "$(venv "$chroma_package")"
 }

@@ -43,13 +43,15 @@ qdrant_status() {
 }
 
 qdrant_env() {
+    local service
     is_running qdrant || return 0
+    service=qdrant://127.0.0.1:$(port_of grpc)
+    # A true server that the caller has named stays the one that is tested.
+    printf 'export MINIORM_QDRANT_URL=%q\n' "${MINIORM_QDRANT_URL:-$service}"
+    echo "export MINIORM_QDRANT_SERVICE=$service"
+    echo "export MINIORM_QDRANT_SERVICE_CONTROL=http://127.0.0.1:$(port_of control)"
+    echo "export MINIORM_QDRANT_SERVICE_TLS=qdrants://localhost:$(port_of tls)"
+    printf 'export MINIORM_QDRANT_SERVICE_CERTIFICATE=%q\n' "$(service_dir)/certificate.pem"
     # shellcheck disable=SC2086
-    cat <<EOF
-export MINIORM_QDRANT_SERVICE=qdrant://127.0.0.1:$(port_of grpc)
-export MINIORM_QDRANT_SERVICE_CONTROL=http://127.0.0.1:$(port_of control)
-export MINIORM_QDRANT_SERVICE_TLS=qdrants://localhost:$(port_of tls)
-export MINIORM_QDRANT_SERVICE_CERTIFICATE=$(service_dir)/certificate.pem
-export MINIORM_QDRANT_SERVICE_PYTHON=$(venv $qdrant_packages)/bin/python
-EOF
+    printf 'export MINIORM_QDRANT_SERVICE_PYTHON=%q\n' "$(venv $qdrant_packages)/bin/python"
 }

@@ -52,7 +52,7 @@ private struct URLHarness: ConformanceHarness {
 
     func reopen(_ store: ConformanceStore) async throws -> ConformanceStore? {
         // The kit goes on writing through the first one.
-        let opened = try await StoreScheme.open(url, for: .read)
+        let opened = try await StoreScheme.open(url, for: .readBeside)
         // Where the store itself does not last, the tool saves it, which is not what is checked.
         return opened.store.capabilities.isPersistent ? Self.checked(opened) : nil
     }

@@ -14,12 +14,8 @@ extension StoreScheme {
         guard access == .create || System.resolved(path) != nil else {
             throw ToolError("there is no directory \(path.shown); `mini-orm import` makes one")
         }
-        // A directory of other files, or of another kind of store, is one that was named by mistake.
-        let names = System.names(in: path)
-        if !names.isEmpty, names != ["lost+found"], !names.contains("lock") || names.contains("manifest") {
-            throw ToolError("\(path.shown) is no store of FAISS, and has other files in it")
-        }
-        var opened = OpenStore(try FaissVectorStore(directory: path))
+        // Readers share the directory with each other; beside a writer of this process, its collections are shared.
+        var opened = OpenStore(try FaissVectorStore(directory: path, readOnly: access == .read))
         opened.file = System.resolved(path)
         return opened
     }

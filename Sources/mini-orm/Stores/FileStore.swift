@@ -18,7 +18,7 @@ extension StoreScheme {
     /// The store in a directory: what a command has written is there at once.
     private static func open(_ path: String, _ access: StoreAccess, isNew: Bool) throws -> OpenStore {
         if !isNew { try refuseForeign(path) }
-        let store = try InMemoryVectorStore(at: path, readOnly: access == .read)
+        let store = try InMemoryVectorStore(at: path, readOnly: access == .read || access == .readBeside)
         var opened = OpenStore(store)
         opened.file = System.resolved(path)
         let close = opened.close

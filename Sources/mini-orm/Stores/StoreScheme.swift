@@ -4,6 +4,8 @@ internal import MiniORM
 enum StoreAccess: Sendable {
     /// Only reads.
     case read
+    /// Only reads, beside a store of this process that writes.
+    case readBeside
     /// Writes what is gone when the command ends: collections of the conformance kit.
     case check
     /// Changes what is there.
