@@ -176,9 +176,9 @@ import Testing
         #expect(can["id_policy"] == "any" && can["keeps_vector_bits"] == true && can["supports_filters"] == true)
         #expect(can["metrics"] == ["cosine", "dot", "l2"])
         #expect(can["pushed_down_operators"]?.arrayValue?.contains("contains") == true)
-        #expect(can["maximum_dimension"] == 1_048_576 && can["maximum_top_k"] == .null && can["is_persistent"] == true)
+        #expect(can["maximum_dimension"] == 65_536 && can["maximum_top_k"] == .null && can["is_persistent"] == true)
         let text = try run("describe").output
-        for line in ["answers:      exact", "limits:       dimension 1,048,576", "lasts:        yes"] {
+        for line in ["answers:      exact", "limits:       dimension 65,536", "lasts:        yes"] {
             #expect(text.contains(line))
         }
         #expect(text.contains("==, !=, <, <=, >, >=, in, contains, exists, and, or, not"))
