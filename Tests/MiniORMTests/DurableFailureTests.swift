@@ -287,7 +287,7 @@ import Testing
         var durability = Self.durability(.never)
         durability.checkpointBytes = 1
         let store = try InMemoryVectorStore(at: "d", on: disk, durability: durability)
-        let description = CollectionDescription(name: "c", dimension: 1 << 17, metric: .dot)
+        let description = CollectionDescription(name: "c", dimension: 1 << 16, metric: .dot)
         try store.createCollection(CreateCollectionRequest(collection: description))
         let renames = Mutex(0)
         disk.fail { _, what in
@@ -296,9 +296,11 @@ import Testing
         }
         disk.pause { what in if what == "create" { usleep(200_000) } }
         DurableConcurrencyTests.together(6) { writer in
-            let record = VectorRecord(id: "\(writer)", vector: [Float](repeating: 1, count: 1 << 17))
+            let records = [0, 1].map {
+                VectorRecord(id: "\(writer) \($0)", vector: [Float](repeating: 1, count: 1 << 16))
+            }
             #expect(throws: Never.self) {
-                try store.upsert(UpsertRequest(collection: "c", records: [record]))
+                try store.upsert(UpsertRequest(collection: "c", records: records))
             }
         }
         #expect((1...3).contains(renames.withLock { $0 }))
