@@ -57,7 +57,7 @@ struct CodePlan: Sendable {
                 }
             }
         }
-        consider([], shares(sample, axes: []), fixedCost: 0)
+        consider([], shares(sample, axes: [], of: rows), fixedCost: 0)
         // A direction that a quarter of the sample's rows would fill is not learned from it.
         let wanted = min(mostAxes, sample.dimension * 3 / 4, sample.count / 4) / step * step
         if sample.dimension <= largestRotated, wanted > 0 {
@@ -65,7 +65,7 @@ struct CodePlan: Sendable {
             if isCancelled() { return nil }
             // A query is turned onto the axes first.
             let fixedCost = Double(axes.count) * 4 / Double(rows)
-            consider(axes, shares(sample, axes: axes), fixedCost: fixedCost)
+            consider(axes, shares(sample, axes: axes, of: rows), fixedCost: fixedCost)
         }
         guard best.count > 0 else { return nil }
         let book =
@@ -78,15 +78,19 @@ struct CodePlan: Sendable {
     private static let step = 32
     private static let queries = 16
 
-    /// For numbers of leading components, the share of rows that they do not rule out. Rows of the sample stand for
-    /// queries, and the second best of the sample for the k-th best of all rows: a little too low.
-    private static func shares(_ sample: RowSample, axes: [Float]) -> [(components: Int, share: Double)] {
+    /// For numbers of leading components, the share of `all` rows that they do not rule out. Rows of the sample stand
+    /// for queries, and one of the best of the sample for the tenth best of all rows: in a large collection too low.
+    private static func shares(
+        _ sample: RowSample, axes: [Float], of all: Int
+    ) -> [(components: Int, share: Double)] {
         let (width, rows) = (sample.width, sample.count)
         let asked = (0..<queries).map { $0 * rows / queries + rows / (2 * queries) }
         let whole = products(sample, asked, block: sample.rows, width: width)
+        // As far up in the sample as the tenth best is among all rows, or as near to that as a sample comes.
+        let rank = max(1, min(rows - 1, 10 * rows / max(1, all)))
         let thresholds = asked.indices.map { query in
             whole[query * rows..<(query + 1) * rows].enumerated().filter { $0.offset != asked[query] }
-                .map(\.element).sorted(by: >)[1]
+                .map(\.element).sorted(by: >)[rank - 1]
         }
         var shares: [(Int, Double)] = []
         var sums = [Float](repeating: 0, count: queries * rows)

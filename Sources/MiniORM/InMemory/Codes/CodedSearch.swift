@@ -132,7 +132,8 @@ struct CodedSearch: Sendable {
 
     /// Offers the rows of a run of parts for a group of queries.
     func scan(_ run: Range<Int>, _ group: Range<Int>, _ best: inout [TopK], plain: ExactSearch) {
-        let room = Self.rowsWaiting(limit) + CodedScan.rowsPerBlock + 16
+        let rows = snapshot.parts[run].reduce(0) { $0 + $1.count }
+        let room = min(Self.rowsWaiting(limit), rows) + CodedScan.rowsPerBlock + 16
         _ = plain.scratch.withFloats(2 * room * group.count) { memory in
             withUnsafeTemporaryAllocation(of: cvk_found.self, capacity: group.count) { found in
                 withUnsafeTemporaryAllocation(of: cvk_coded_query.self, capacity: group.count * coded.count) { raw in
