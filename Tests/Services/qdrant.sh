@@ -43,12 +43,12 @@ qdrant_status() {
 }
 
 qdrant_env() {
-    local service
+    local address
     is_running qdrant || return 0
-    service=qdrant://127.0.0.1:$(port_of grpc)
+    address=qdrant://127.0.0.1:$(port_of grpc)
     # A true server that the caller has named stays the one that is tested.
-    printf 'export MINIORM_QDRANT_URL=%q\n' "${MINIORM_QDRANT_URL:-$service}"
-    echo "export MINIORM_QDRANT_SERVICE=$service"
+    printf 'export MINIORM_QDRANT_URL=%q\n' "${MINIORM_QDRANT_URL:-$address}"
+    echo "export MINIORM_QDRANT_SERVICE=$address"
     echo "export MINIORM_QDRANT_SERVICE_CONTROL=http://127.0.0.1:$(port_of control)"
     echo "export MINIORM_QDRANT_SERVICE_TLS=qdrants://localhost:$(port_of tls)"
     printf 'export MINIORM_QDRANT_SERVICE_CERTIFICATE=%q\n' "$(service_dir)/certificate.pem"
