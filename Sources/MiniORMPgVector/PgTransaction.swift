@@ -35,10 +35,12 @@ extension PgVectorStore {
     /// Runs a body in a transaction, which is committed when the body returns and rolled back when it throws.
     ///
     /// ```swift
-    /// try store.withTransaction { transaction in
-    ///     let users = try VectorRepository(transaction.store, "users", dimension: 3)
-    ///     try users.upsert(records)
-    ///     try transaction.execute("insert into audit (what) values ($1)", ["users"])
+    /// func add(_ records: [VectorRecord], to store: PgVectorStore) throws {
+    ///     try store.withTransaction { transaction in
+    ///         let users = try VectorRepository(transaction.store, "users", dimension: 3)
+    ///         try users.upsert(records)
+    ///         try transaction.execute("insert into audit (what) values ($1)", ["users"])
+    ///     }
     /// }
     /// ```
     ///
@@ -61,6 +63,14 @@ extension PgVectorStore {
     }
 
     /// The same for asynchronous code; no thread waits while the body does.
+    ///
+    /// ```swift
+    /// try await store.withTransaction { transaction in
+    ///     let users = try await AsyncVectorRepository(transaction.store, "users", dimension: 3)
+    ///     try await users.upsert(records)
+    ///     try await transaction.execute("insert into audit (what) values ($1)", ["users"])
+    /// }
+    /// ```
     ///
     /// In the body use an `AsyncVectorRepository` on the transaction's store. Where the task is cancelled while the
     /// commit is under way, the error says that its outcome is not known.

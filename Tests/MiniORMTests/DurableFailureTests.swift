@@ -235,6 +235,20 @@ import Testing
         Issue.record("the disk never had it")
     }
 
+    /// A checkpoint that has made up for a failure leaves nothing for `close()` to complain of.
+    @Test func aStoreWhoseFailureWasMadeUpForCloses() throws {
+        let disk = SimulatedDisk()
+        let store = try InMemoryVectorStore(at: "d", on: disk, durability: Self.durability(.always))
+        for number in 0..<4 { try DurableFaultTests.call(number, store) }
+        let isRefused = Atomic(false)
+        disk.fail { _, what in
+            what == "synchronize" && !isRefused.exchange(true, ordering: .relaxed) ? .refuse(EIO) : nil
+        }
+        #expect(throws: VectorStoreError.self) { try DurableFaultTests.call(5, store) }
+        try store.checkpoint()
+        try store.close()
+    }
+
     /// A process is killed after a synchronization failed: the next one reads what the disk may never have, and does not
     /// put anything behind it.
     @Test(arguments: [Durability.Synchronization.always, .never])

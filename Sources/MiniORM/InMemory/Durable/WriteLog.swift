@@ -227,16 +227,19 @@ final class WriteLog: Sendable {
                 try file.synchronize()
                 failure = nil
             } catch { failure = error }
-            state.withLock { state in
+            let isCurrent = state.withLock { state in
+                defer { endTurn(&state) }
+                // Where a checkpoint has gone on in another file meanwhile, this one says nothing of that.
+                guard state.file === file else { return false }
                 if let failure {
                     distrust(&state, from: state.synchronizedEnd, state.synchronized, failure)
                 } else {
                     state.synchronizedEnd = end
                     state.synchronized = last
                 }
-                endTurn(&state)
+                return true
             }
-            if let failure { throw failure }
+            if isCurrent, let failure { throw failure }
         }
     }
 
@@ -273,11 +276,16 @@ final class WriteLog: Sendable {
 
     /// Waits until the disk has all entries, and writes down that it has.
     func synchronizeAll() throws(VectorStoreError) {
-        try synchronize(state.withLock { $0.nextSequence - 1 })
-        let last = state.withLock { state in
-            mark(&state)
-            return state.nextSequence - 1
+        try synchronizeRest()
+        state.withLock { state in mark(&state) }
+        try synchronizeRest()
+    }
+
+    /// Asks for nothing where a checkpoint has made up for a failure: what that has cost was told to those who wrote it.
+    private func synchronizeRest() throws(VectorStoreError) {
+        let last: UInt64? = state.withLock { state in
+            state.synchronized < state.nextSequence - 1 ? state.nextSequence - 1 : nil
         }
-        try synchronize(last)
+        if let last { try synchronize(last) }
     }
 }

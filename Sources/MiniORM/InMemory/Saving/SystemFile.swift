@@ -23,7 +23,14 @@ struct FileCalls: Sendable {
             Glibc.write(descriptor, bytes, count)
             #endif
         },
-        sync: { synchronizeData($0) },
+        sync: { descriptor in
+            #if canImport(Darwin)
+            synchronizeData(descriptor)
+            #else
+            // For a directory, a change of names is more than its data.
+            fsync(descriptor)
+            #endif
+        },
         rename: { old, new in
             #if canImport(Darwin)
             Darwin.rename(old, new)
@@ -40,6 +47,7 @@ func synchronizeData(_ descriptor: Int32) -> Int32 {
     #if canImport(Darwin)
     // Only this reaches the medium; not every file system has it.
     if fcntl(descriptor, F_FULLFSYNC) == 0 { return 0 }
+    guard errno == ENOTSUP || errno == ENOTTY || errno == EINVAL else { return -1 }
     return fsync(descriptor)
     #else
     // Without the times.
