@@ -22,7 +22,11 @@ struct PgOperations: VectorStorePort {
         try session.run(collection: request.collection) { connection, limit throws(VectorStoreError) in
             var table = try session.table(request.collection, connection, limit)
             let dimension = table.description.dimension
-            if !request.records.allSatisfy({ $0.vector.count == dimension }) {
+            // Before a record is refused for what the table was, or for an index that it had.
+            let fits = request.records.allSatisfy {
+                $0.vector.count == dimension && (!table.isHalf || HalfPrecision.holds($0.vector))
+            }
+            if !fits {
                 table = try session.table(request.collection, fresh: true, connection, limit)
             }
             let upsert = Upsert(table: table, pgvector: try session.pgvector(connection, limit))

@@ -262,6 +262,12 @@ struct TranslationTests {
             }
         }
         #expect(throws: VectorStoreError.self) { try MetadataFields.read("not ours") }
+        // A number of pieces that nobody of ours has written.
+        for count in ["-9223372036854775808", "-1", "0", "9223372036854775807"] {
+            #expect(throws: VectorStoreError.self) {
+                try MetadataFields.read(MetadataFields.text("c\(count) {}", [:]))
+            }
+        }
         #expect(try MetadataFields.read(nil).payload == nil)
     }
 

@@ -119,8 +119,8 @@ enum MetadataFields {
         else { return first }
         var text = String(first[first.utf8.index(after: space)...])
         // Pieces of an earlier version of the record may follow; `others` holds at least as many as there are.
-        guard count - 1 <= others.count else { return first }
-        for index in 1..<max(1, count) {
+        guard count >= 1, count - 1 <= others.count else { return first }
+        for index in 1..<count {
             guard let piece = others["\(payload)\(index)"] else { return first }
             text += piece
         }

@@ -106,11 +106,15 @@ struct ConnectionString: Sendable {
         }
         // The name says who it has to be, the address where it is: both have to be this machine's.
         let hosts = [effective["host"], effective["hostaddr"]].compactMap { $0 }.joined(separator: ",")
-        let isLocal = hosts.split(separator: ",").allSatisfy { host in
-            host.hasPrefix("/") || host.hasPrefix("@") || ["localhost", "127.0.0.1", "::1"].contains(host)
-        }
+        // Where libpq could not read them (a service that is not there yet), the server may be anywhere.
+        let isKnown = !effective.isEmpty
+        let isLocal =
+            isKnown
+            && hosts.split(separator: ",").allSatisfy { host in
+                host.hasPrefix("/") || host.hasPrefix("@") || ["localhost", "127.0.0.1", "::1"].contains(host)
+            }
         // A service may name a mode as well; libpq does not tell its default from the same mode named there.
-        let isModeNamed = isNamed("sslmode", "PGSSLMODE") || effective["sslmode"] != defaultMode
+        let isModeNamed = isNamed("sslmode", "PGSSLMODE") || (isKnown && effective["sslmode"] != defaultMode)
         if isLocal || isModeNamed { return [] }
         var checks = [("sslmode", "verify-full")]
         if effective["sslrootcert"] == nil {
