@@ -1,7 +1,7 @@
 /// The first bytes of a data file, for whoever finds it: what is in it is known to the manifest.
 enum DataFileHeader {
     private static let magic = Array("MiniRow\u{1A}".utf8)
-    private static let version: UInt32 = 1
+    private static let version: UInt32 = 2
 
     static func bytes(store: UInt64, number: UInt64) -> [UInt8] {
         func bytes(_ checksum: UInt32) -> [UInt8] {
@@ -85,16 +85,15 @@ struct DataFile: ~Copyable {
         stored.checksums.append(checksum.value)
 
         checksum = Checksum()
-        var inverses = ByteWriter(), roughInverses = ByteWriter(), offsets = ByteWriter(), ids = ByteWriter()
+        var inverses = ByteWriter(), offsets = ByteWriter(), ids = ByteWriter()
         offsets.fixed(UInt64(0))
         for row in rows {
             inverses.fixed(chunk.inverseNorm(row).bitPattern)
-            roughInverses.fixed(Float(chunk.inverseNorm(row)).bitPattern)
             ids.raw(chunk.id(row).utf8)
             offsets.fixed(UInt64(ids.bytes.count))
         }
         stored.idBytes = UInt64(ids.bytes.count)
-        for section in [inverses, roughInverses, offsets, ids] { try append(section, &checksum) }
+        for section in [inverses, offsets, ids] { try append(section, &checksum) }
         stored.checksums.append(checksum.value)
 
         checksum = Checksum()

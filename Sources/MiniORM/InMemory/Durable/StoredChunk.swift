@@ -67,7 +67,7 @@ struct StoredChunk: Sendable, Hashable {
 
 /// Where the parts of a chunk are in its file.
 struct StoredLayout: Sendable {
-    let vectors, inverses, roughInverses, idOffsets, ids, names, payloadOffsets, payloads: Range<Int>
+    let vectors, inverses, idOffsets, ids, names, payloadOffsets, payloads: Range<Int>
     /// Where the chunk ends.
     let end: Int
 
@@ -85,14 +85,13 @@ struct StoredLayout: Sendable {
             return range
         }
         guard let vectors = next(rows, rowWidth(dimension: dimension) * 4), let inverses = next(rows, 8),
-            let roughInverses = next(rows, 4), let idOffsets = next(rows + 1, 8),
+            let idOffsets = next(rows + 1, 8),
             let ids = next(Int(exactly: chunk.idBytes)), let names = next(Int(exactly: chunk.nameBytes)),
             let payloadOffsets = next(rows + 1, 8),
             let payloads = next(Int(exactly: chunk.payloadBytes))
         else { return nil }
         self.vectors = vectors
         self.inverses = inverses
-        self.roughInverses = roughInverses
         self.idOffsets = idOffsets
         self.ids = ids
         self.names = names
