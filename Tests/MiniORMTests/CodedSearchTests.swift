@@ -398,9 +398,9 @@ import Testing
         _ vectors: [[Float]], _ query: [Float], _ book: CodeBook, _ what: String
     ) throws -> (lowest: Double, rounding: Double) {
         let chunk = try #require(RowChunk(dimension: book.dimension, capacity: vectors.count))
-        for vector in vectors {
-            #expect(chunk.append(VectorRecord(id: "r", vector: vector, payload: nil)) != nil)
-        }
+        let records = vectors.map { VectorRecord(id: "r", vector: $0, payload: nil) }
+        #expect(chunk.place(records, from: 0, nil, in: records.indices) == nil)
+        for record in records { chunk.append(record) }
         let codes = ChunkCodes(book, metric: .cosine, rows: vectors.count)
         codes.append(chunk, from: 0, to: vectors.count)
         let queries = PreparedQueries([query], metric: .cosine, dimension: book.dimension)

@@ -276,4 +276,54 @@ import Testing
         #expect(try collection.delete(matching: [:]) == 500)
         #expect(collection.snapshot.parts.isEmpty)
     }
+
+    @Test func threadsShareTheCopyingOfManyVectors() throws {
+        let dimension = 500
+        let count = 3_000
+        let vectors: [[Float]] = (0..<count).map { row in
+            (0..<dimension).map { component -> Float in Float((row * 31 + component * 7) % 101) - 50 }
+        }
+        let records = vectors.enumerated().map { VectorRecord(id: "r\($0.offset)", vector: $0.element) }
+        let description = CollectionDescription(name: "c", dimension: dimension, metric: .dot)
+        let collection = InMemoryCollection(description)
+        // Behind rows that are there, so that the first chunk is not empty.
+        try collection.upsert(Array(records.prefix(10)))
+        try collection.upsert(records, ScanThreads(3))
+        let found = try collection.fetch(nil)
+        #expect(found.count == count)
+        for record in found {
+            let row = try #require(Int(record.id.dropFirst()))
+            #expect(record.vector == vectors[row])
+        }
+        let snapshot = collection.snapshot
+        for part in snapshot.parts {
+            for row in 0..<part.count {
+                #expect(part.chunk.inverseNorm(row) == RowChunk.inverseNorm(of: part.chunk.vector(row)))
+            }
+        }
+    }
+
+    @Test func oneVectorThatDoesNotFitLeavesEverythingOutWhoeverCopies() throws {
+        let dimension = 500
+        let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: dimension, metric: .dot))
+        try collection.upsert([VectorRecord(id: "first", vector: [Float](repeating: 1, count: dimension))])
+        let good = (0..<3_000).map { VectorRecord(id: "r\($0)", vector: [Float](repeating: 2, count: dimension)) }
+        for (place, vector) in [
+            (2_999, [Float](repeating: .infinity, count: dimension)), (1_500, [Float](repeating: 3, count: 499)),
+            (0, [Float](repeating: .nan, count: dimension)),
+        ] {
+            var records = good
+            records[place] = VectorRecord(id: "bad", vector: vector)
+            records[2_999].vector[0] = .nan
+            for threads in [nil, ScanThreads(3)] {
+                let error = #expect(throws: VectorStoreError.self) { try collection.upsert(records, threads) }
+                #expect(error?.code == .invalidVector)
+                // The first of those that do not fit, whichever thread came upon one first.
+                #expect(error?.recordID == records[place].id)
+                #expect(try collection.fetch(nil).map(\.id) == ["first"])
+            }
+        }
+        try collection.upsert(good, ScanThreads(3))
+        #expect(collection.snapshot.liveCount == 3_001)
+    }
 }

@@ -62,6 +62,15 @@ struct IdTable: Sendable {
         return nil
     }
 
+    /// The row that is meant; where there is none, adds one.
+    mutating func findOrInsert(
+        _ hash: UInt64, _ location: RowLocation, _ isMeant: (RowLocation) -> Bool
+    ) -> RowLocation? {
+        if let found = find(hash, isMeant) { return found }
+        insert(hash, location)
+        return nil
+    }
+
     /// Adds a row whose id is not there.
     mutating func insert(_ hash: UInt64, _ location: RowLocation) {
         reserve(count + 1)

@@ -99,7 +99,7 @@ final class InMemoryCollection: Sendable {
         let snapshot = snapshot
         for change in changes {
             switch change {
-            case .upsert(let records, _): for record in records { _ = runs.find(record.id, in: snapshot) }
+            case .upsert(let records, _, _): for record in records { _ = runs.find(record.id, in: snapshot) }
             case .delete(let ids): for id in ids { _ = runs.find(id, in: snapshot) }
             }
         }
@@ -112,7 +112,7 @@ extension InMemoryCollection {
     /// A change that the caller has checked.
     private enum Change: Sendable {
         /// Without norms the vectors are checked and measured while they are copied.
-        case upsert([VectorRecord], inverseNorms: [Double]?)
+        case upsert([VectorRecord], inverseNorms: [Double]?, ScanThreads?)
         case delete([String])
     }
 
@@ -124,14 +124,17 @@ extension InMemoryCollection {
     }
 
     /// All of the records, or none where one does not fit.
-    func upsert(_ records: [VectorRecord]) throws(VectorStoreError) {
+    ///
+    /// - Parameter threads: Who helps where the records are many.
+    func upsert(_ records: [VectorRecord], _ threads: ScanThreads? = nil) throws(VectorStoreError) {
         guard !records.isEmpty else { return }
         guard log != nil else {
-            _ = try write([.upsert(records, inverseNorms: nil)]) { () throws(VectorStoreError) in 0 }
+            let change = Change.upsert(records, inverseNorms: nil, threads)
+            _ = try write([change]) { () throws(VectorStoreError) in 0 }
             return
         }
         // What is in the log has to fit.
-        let change = Change.upsert(records, inverseNorms: try inverseNorms(records))
+        let change = Change.upsert(records, inverseNorms: try inverseNorms(records), threads)
         _ = try run(Job(change: change, entry: try LogEntry.upsert(key: key, records).encoded()))
     }
 
@@ -175,7 +178,7 @@ extension InMemoryCollection {
         guard sequence > snapshot.sequence else { return }
         switch entry {
         case .upsert(_, let records):
-            _ = try write([.upsert(records, inverseNorms: nil)]) { () throws(VectorStoreError) in sequence }
+            _ = try write([.upsert(records, inverseNorms: nil, nil)]) { () throws(VectorStoreError) in sequence }
         case .delete(_, let ids): _ = try write([.delete(ids)]) { () throws(VectorStoreError) in sequence }
         case .create, .drop, .mark: break
         }
@@ -229,14 +232,14 @@ extension InMemoryCollection {
         // All memory first, then the log: nothing can fail after that but a vector that was not checked, of a change that
         // no log has or that was read from one.
         let rows = changes.reduce(0) { count, change in
-            if case .upsert(let records, _) = change { count + records.count } else { count }
+            if case .upsert(let records, _, _) = change { count + records.count } else { count }
         }
         let chunks = try room(for: rows, in: &next, &serial)
         next.sequence = max(next.sequence, try record())
         var locations: [RowLocation] = []
         locations.reserveCapacity(rows)
-        for case .upsert(let records, let inverseNorms) in changes {
-            if let unfit = append(records, inverseNorms, to: chunks, of: &next, &locations) {
+        for case .upsert(let records, let inverseNorms, let threads) in changes {
+            if let unfit = append(records, inverseNorms, to: chunks, of: &next, &locations, threads) {
                 for position in chunks { next.parts[position].chunk.truncate(to: next.parts[position].count) }
                 throw invalid(unfit)
             }
@@ -253,7 +256,7 @@ extension InMemoryCollection {
             for change in changes {
                 var count = 0
                 switch change {
-                case .upsert(let records, _):
+                case .upsert(let records, _, _):
                     for record in records {
                         if let old = index.update(record.id, locations[used + count], in: next) { next.kill(old) }
                         count += 1
@@ -273,25 +276,71 @@ extension InMemoryCollection {
         return counts
     }
 
+    /// Rows of one chunk, and the first of the records that they are for.
+    private struct Run: Sendable {
+        let part: Int
+        let chunk: RowChunk
+        var rows: Range<Int>
+        var record: Int
+    }
+
+    /// Vectors of so many bytes are copied by a thread at a time; fewer of them are not worth a second thread.
+    private static let bytesAtOnce = 1 << 20
+
     /// Puts records into chunks that have room for them; returns one whose vector does not fit.
     private func append(
         _ records: [VectorRecord], _ inverseNorms: [Double]?, to chunks: [Int], of next: inout CollectionSnapshot,
-        _ locations: inout [RowLocation]
+        _ locations: inout [RowLocation], _ threads: ScanThreads?
     ) -> VectorRecord? {
+        var runs: [Run] = []
         var start = 0
         for position in chunks where start < records.count {
-            let (chunk, serial) = (next.parts[position].chunk, next.parts[position].serial)
-            let end = min(records.count, start + chunk.room)
-            for index in start..<end {
-                guard let inverse = chunk.append(records[index], inverseNorm: inverseNorms?[index]) else {
-                    return records[index]
-                }
-                locations.append(RowLocation(serial: serial, row: UInt32(chunk.count - 1)))
-                if inverse.isNaN { next.parts[position].hasExtremes = true }
-            }
-            start = end
+            let chunk = next.parts[position].chunk
+            let count = min(records.count - start, chunk.room)
+            runs.append(Run(part: position, chunk: chunk, rows: chunk.count..<chunk.count + count, record: start))
+            start += count
+        }
+        if let unfit = place(records, inverseNorms, runs, threads) { return records[unfit] }
+        for run in runs {
+            for record in records[run.record..<run.record + run.rows.count] { run.chunk.append(record) }
+            if run.chunk.inverseNorms(run.rows).contains(where: \.isNaN) { next.parts[run.part].hasExtremes = true }
+            let serial = next.parts[run.part].serial
+            locations.append(contentsOf: run.rows.lazy.map { RowLocation(serial: serial, row: UInt32($0)) })
         }
         return nil
+    }
+
+    /// Copies vectors into the rows that are for them; returns the first that does not fit. Most of an upsert's time
+    /// goes here, where the system clears the memory of new rows, so that threads share it.
+    private func place(
+        _ records: [VectorRecord], _ inverseNorms: [Double]?, _ runs: [Run], _ threads: ScanThreads?
+    ) -> Int? {
+        let rows = max(1, Self.bytesAtOnce / (rowWidth(dimension: description.dimension) * MemoryLayout<Float>.stride))
+        guard let threads, threads.count > 1, records.count > 2 * rows else {
+            for run in runs {
+                if let unfit = run.chunk.place(records, from: run.record, inverseNorms, in: run.rows) { return unfit }
+            }
+            return nil
+        }
+        let pieces = runs.flatMap { run in
+            stride(from: 0, to: run.rows.count, by: rows).map { offset in
+                let first = run.rows.lowerBound + offset
+                return Run(
+                    part: run.part, chunk: run.chunk, rows: first..<min(first + rows, run.rows.upperBound),
+                    record: run.record + offset)
+            }
+        }
+        let unfit = Mutex<Int?>(nil)
+        threads.share(pieces.count, threads: threads.count) { numbers in
+            while let number = numbers.next() {
+                let piece = pieces[number]
+                guard let found = piece.chunk.place(records, from: piece.record, inverseNorms, in: piece.rows) else {
+                    continue
+                }
+                unfit.withLock { $0 = min($0 ?? found, found) }
+            }
+        }
+        return unfit.withLock { $0 }
     }
 
     /// So many ids are changed while readers of ids wait: a few milliseconds.

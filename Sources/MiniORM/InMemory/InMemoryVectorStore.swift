@@ -106,7 +106,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     public func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
         let collection = try collection(request.collection)
         try storage?.prepareToWrite()
-        do { try collection.upsert(request.records) } catch {
+        do { try collection.upsert(request.records, search.threads) } catch {
             throw error.adding(collection: request.collection)
         }
         storage?.noteWrite()

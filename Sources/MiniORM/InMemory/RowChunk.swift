@@ -125,26 +125,37 @@ final class RowChunk: @unchecked Sendable {
 
     var room: Int { capacity - count }
 
-    /// Adds a record's row and returns its inverse norm; `nil` where the chunk is full, or the vector is not of its
-    /// dimension or not finite.
+    /// Writes vectors into rows behind those that are there, for ``append(_:)`` to take; returns the first record whose
+    /// vector is not of the chunk's dimension or not finite, or for whose row there is no room.
     ///
-    /// - Parameter inverseNorm: What ``inverseNorm(of:)`` says of the vector, where that is known. Otherwise it is
-    ///   measured where it now lies, so that memory is read once.
-    func append(_ record: VectorRecord, inverseNorm: Double? = nil) -> Double? {
-        guard count < capacity, record.vector.count == dimension else { return nil }
-        let row = vectors + count * width
-        record.vector.withUnsafeBufferPointer { source in
-            if let base = source.baseAddress { row.update(from: base, count: dimension) }
+    /// Several threads may write to different rows at once.
+    ///
+    /// - Parameter inverseNorms: What ``inverseNorm(of:)`` says of each record's vector, where that is known. Otherwise
+    ///   each is measured where it now lies, so that memory is read once.
+    func place(_ records: [VectorRecord], from first: Int, _ inverseNorms: [Double]?, in rows: Range<Int>) -> Int? {
+        for row in rows {
+            let index = first + row - rows.lowerBound
+            guard row >= count, row < capacity, records[index].vector.count == dimension else { return index }
+            let target = vectors + row * width
+            records[index].vector.withUnsafeBufferPointer { source in
+                if let base = source.baseAddress { target.update(from: base, count: dimension) }
+            }
+            let measured =
+                inverseNorms?[index] ?? Self.inverseNorm(of: UnsafeBufferPointer(start: target, count: dimension))
+            guard let measured else { return index }
+            (inverses + row).initialize(to: measured)
         }
-        guard let inverse = inverseNorm ?? Self.inverseNorm(of: UnsafeBufferPointer(start: row, count: dimension))
-        else {
-            return nil
-        }
+        return nil
+    }
+
+    /// Adds the next row, whose vector has been placed.
+    func append(_ record: VectorRecord) {
+        guard count < capacity else { return }
         var id = record.id
         id.makeContiguousUTF8()
-        initialize(count, id, record.payload, inverse)
+        (ids + count).initialize(to: id)
+        (payloads + count).initialize(to: record.payload)
         count += 1
-        return inverse
     }
 
     /// Takes away the last rows, of which no reader knows.

@@ -41,22 +41,38 @@ struct RepositoryRules: Sendable {
 
     /// Checks every record, and leaves the last one of each id.
     func upsert(_ records: [VectorRecord]) throws(VectorStoreError) -> UpsertRequest {
-        var unique: [VectorRecord] = []
-        unique.reserveCapacity(records.count)
-        var positions: [UTF8Key: Int] = [:]
-        positions.reserveCapacity(records.count)
-        for var record in records {
-            try check(id: record.id)
-            try check(vector: record.vector, recordID: record.id)
-            if let payload = record.payload { record.payload = try stored(payload, recordID: record.id) }
-            if let position = positions.updateValue(unique.count, forKey: UTF8Key(record.id)) {
-                unique[position] = record
-                positions[UTF8Key(record.id)] = position
+        var records = records
+        for index in records.indices {
+            try check(id: records[index].id)
+            try check(vector: records[index].vector, recordID: records[index].id)
+            // Most records are left as they are, so that the caller's array is not copied without need.
+            guard let payload = records[index].payload else { continue }
+            records[index].payload = try stored(payload, recordID: records[index].id)
+        }
+        return UpsertRequest(collection: collection.name, records: Self.lastOfEachID(records))
+    }
+
+    /// The records, where several have one id the last of them in the place of the first.
+    private static func lastOfEachID(_ records: [VectorRecord]) -> [VectorRecord] {
+        var places = IdTable()
+        places.reserve(records.count)
+        let hash = IdHash(seed: .random(in: 0...UInt64.max))
+        // `nil` as long as no id has come twice.
+        var unique: [VectorRecord]?
+        for position in records.indices {
+            let place = RowLocation(position: unique?.count ?? position)
+            let first = places.findOrInsert(hash.of(records[position].id), place) { other in
+                let first = unique?[other.position].id ?? records[other.position].id
+                return UTF8Key(first) == UTF8Key(records[position].id)
+            }
+            if let first {
+                if unique == nil { unique = Array(records[..<position]) }
+                unique?[first.position] = records[position]
             } else {
-                unique.append(record)
+                unique?.append(records[position])
             }
         }
-        return UpsertRequest(collection: collection.name, records: unique)
+        return unique ?? records
     }
 
     func query(_ vector: [Float], _ options: QueryOptions) throws(VectorStoreError) -> QueryRequest {
@@ -201,10 +217,18 @@ extension RepositoryRules {
                 .invalidVector, "\(what) has \(vector.count) components; the collection has \(collection.dimension)",
                 recordID: recordID)
         }
-        guard vector.allSatisfy(\.isFinite) else {
+        guard Self.isFinite(vector) else {
             let index = vector.firstIndex { !$0.isFinite } ?? 0
             throw error(.invalidVector, "component \(index) of \(what) is not finite", recordID: recordID)
         }
+    }
+
+    /// Whether no component is infinite or NaN. Looks at every one, without a branch, as nearly every vector is.
+    private static func isFinite(_ vector: [Float]) -> Bool {
+        let exponent = Float.infinity.bitPattern
+        var isOne: UInt32 = 0
+        for component in vector { isOne |= component.bitPattern & exponent == exponent ? 1 : 0 }
+        return isOne == 0
     }
 
     private func checked(_ options: QueryOptions) throws(VectorStoreError) -> QueryOptions {
@@ -361,4 +385,13 @@ extension VectorFilter {
         case .not(let term): return depth > 0 && term.isNoDeeper(than: depth - 1)
         }
     }
+}
+
+extension RowLocation {
+    /// A place in an array.
+    fileprivate init(position: Int) {
+        self.init(serial: UInt32(truncatingIfNeeded: position >> 32), row: UInt32(truncatingIfNeeded: position))
+    }
+
+    fileprivate var position: Int { Int(serial) << 32 | Int(row) }
 }
