@@ -120,10 +120,12 @@ import Testing
             ]
             // The axes of rows of low rank are fewer than were asked for.
             let usable = books.filter { $0.axes.isEmpty || $0.axes.count == $0.count * $0.width }
+            var memory = CodeMemory()
             for shift in 0..<usable.count {
                 for (position, part) in collection.snapshot.parts.enumerated() {
                     let codes = ChunkCodes(
-                        usable[(position + shift) % usable.count], metric: metric, rows: part.chunk.capacity)
+                        usable[(position + shift) % usable.count], metric: metric, rows: part.chunk.capacity,
+                        in: &memory)
                     let end = part.count / 16 * 16
                     codes.append(part.chunk, from: 0, to: end / 32 * 16)
                     codes.append(part.chunk, from: end / 32 * 16, to: end)
@@ -146,8 +148,10 @@ import Testing
             CodeBook(dimension: dimension, axes: sample.principalAxes(32), leading: 8, count: 32),
             CodeBook(dimension: dimension),
         ]
+        var memory = CodeMemory()
         for (number, part) in collection.snapshot.parts.enumerated() where number != 2 {
-            let codes = ChunkCodes(books[number % 5 == 1 ? 1 : 0], metric: metric, rows: part.chunk.capacity)
+            let book = books[number % 5 == 1 ? 1 : 0]
+            let codes = ChunkCodes(book, metric: metric, rows: part.chunk.capacity, in: &memory)
             let end = part.count / 16 * 16
             codes.append(part.chunk, from: 0, to: end)
             part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
@@ -401,7 +405,8 @@ import Testing
         let records = vectors.map { VectorRecord(id: "r", vector: $0, payload: nil) }
         #expect(chunk.place(records, from: 0, nil, in: records.indices) == nil)
         for record in records { chunk.append(record) }
-        let codes = ChunkCodes(book, metric: .cosine, rows: vectors.count)
+        var memory = CodeMemory()
+        let codes = ChunkCodes(book, metric: .cosine, rows: vectors.count, in: &memory)
         codes.append(chunk, from: 0, to: vectors.count)
         let queries = PreparedQueries([query], metric: .cosine, dimension: book.dimension)
         let bounds = try #require(Self.bounds(codes, rows: vectors.count, queries))

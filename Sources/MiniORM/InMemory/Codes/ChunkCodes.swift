@@ -12,7 +12,7 @@ internal import CVectorKernels
 final class ChunkCodes: @unchecked Sendable {
     let book: CodeBook
     private let capacity: Int
-    private let memory: UnsafeMutableRawPointer
+    private let piece: CodeMemory.Piece
     private let codes: UnsafeMutablePointer<UInt8>
     private let factors: UnsafeMutablePointer<Float>
     private let norms: UnsafeMutablePointer<Float>?
@@ -26,14 +26,15 @@ final class ChunkCodes: @unchecked Sendable {
     }
 
     /// Room for the codes of a chunk.
-    init(_ book: CodeBook, metric: VectorMetric, rows: Int) {
+    init(_ book: CodeBook, metric: VectorMetric, rows: Int, in memory: inout CodeMemory) {
         self.book = book
         capacity = (rows + 15) / 16 * 16
         recordBytes = book.recordCodes == 0 ? 0 : Int(CVK_RECORD_HEAD) + book.recordCodes
         let codeBytes = capacity * book.words * 4
         let factorBytes = capacity * book.factors * 4
         let normBytes = metric == .cosine ? 0 : capacity * 4
-        memory = .allocate(byteCount: codeBytes + factorBytes + normBytes + capacity * recordBytes, alignment: 64)
+        piece = memory.take(codeBytes + factorBytes + normBytes + capacity * recordBytes)
+        let memory = piece.address
         codes = memory.bindMemory(to: UInt8.self, capacity: codeBytes)
         factors = (memory + codeBytes).bindMemory(to: Float.self, capacity: capacity * book.factors)
         let behind = memory + codeBytes + factorBytes
@@ -42,8 +43,6 @@ final class ChunkCodes: @unchecked Sendable {
             recordBytes == 0
             ? nil : (behind + normBytes).bindMemory(to: UInt8.self, capacity: capacity * recordBytes)
     }
-
-    deinit { memory.deallocate() }
 
     /// What the kernels see.
     var rows: cvk_coded_rows {

@@ -105,6 +105,7 @@ final class CollectionCoding: Sendable {
         }
     }
     private let state = Mutex(State())
+    private let memory = Mutex(CodeMemory())
     /// One for all collections: coding takes one core. They take turns, a part each.
     private static let queue = DispatchQueue(label: "mini-orm.codes", qos: .utility)
     private static let mostDisappointments = 64
@@ -199,7 +200,7 @@ final class CollectionCoding: Sendable {
         } else if let position = work.nextPart, position < work.snapshot.parts.count {
             let part = work.snapshot.parts[position]
             if let book = work.book {
-                Self.code(part, work.metric, book)
+                code(part, work.metric, book)
             } else {
                 part.chunk.codes.withLock { $0 = nil }
             }
@@ -238,13 +239,15 @@ final class CollectionCoding: Sendable {
         return plan?.book
     }
 
-    private static func code(_ part: CollectionSnapshot.Part, _ metric: VectorMetric, _ book: CodeBook) {
-        let end = codable(part)
+    private func code(_ part: CollectionSnapshot.Part, _ metric: VectorMetric, _ book: CodeBook) {
+        let end = Self.codable(part)
         let present = part.chunk.codes.withLock { $0 }
         let start = present?.codes.book === book ? present?.count ?? 0 : 0
         guard start < end else { return }
         let isNew = start == 0
-        let codes = isNew ? ChunkCodes(book, metric: metric, rows: part.chunk.capacity) : present?.codes
+        let codes =
+            isNew
+            ? memory.withLock { ChunkCodes(book, metric: metric, rows: part.chunk.capacity, in: &$0) } : present?.codes
         guard let codes else { return }
         codes.append(part.chunk, from: start, to: end)
         part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
