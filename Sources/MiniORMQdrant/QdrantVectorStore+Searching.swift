@@ -77,15 +77,25 @@ extension QdrantVectorStore {
     }
 
     private func answered(_ search: Search, _ vectors: [[Float]]) async throws(VectorStoreError) -> [[StoredPoint]] {
-        let requests = vectors.map { request(search, $0) }
+        let common = try common(search)
+        func add(_ vector: [Float], to request: inout ProtobufWriter) {
+            request.append(common)
+            // A query, of the nearest points, to a dense vector.
+            request.message(3) {
+                $0.message(1) { $0.message(2) { $0.field(1, search.collection.queryVector(vector)) } }
+            }
+        }
+        let bytes = common.count + search.collection.dimension * 4 + 64
         var found: [[StoredPoint]] = []
-        if requests.count == 1 {
-            found = [try await connection.call(QdrantMethods.query, requests[0])]
+        if vectors.count == 1 {
+            var request = ProtobufWriter(reservingCapacity: bytes)
+            add(vectors[0], to: &request)
+            found = [try await connection.call(QdrantMethods.query, request)]
         } else {
-            var batch = Qdrant_QueryBatchPoints()
-            batch.collectionName = search.name
-            batch.queryPoints = requests
-            if let consistency { batch.readConsistency = consistency }
+            var batch = ProtobufWriter(reservingCapacity: vectors.count * bytes)
+            batch.field(1, search.name)
+            for vector in vectors { batch.message(2) { add(vector, to: &$0) } }
+            if let consistency { try batch.message(3, consistency) }
             found = try await connection.call(QdrantMethods.queryBatch, batch)
             guard found.count == vectors.count else {
                 throw VectorStoreError(
@@ -98,22 +108,31 @@ extension QdrantVectorStore {
         return found
     }
 
-    private func request(_ search: Search, _ vector: [Float]) -> Qdrant_QueryPoints {
-        var request = Qdrant_QueryPoints()
-        request.collectionName = search.name
-        request.query.nearest.dense.data = search.collection.queryVector(vector)
-        if let filter = search.plan.pushed { request.filter = filter }
-        if search.isExact { request.params.exact = true }
-        if let ef = options.search.ef { request.params.hnswEf = UInt64(clamping: ef) }
+    /// What a `QueryPoints` says beside its vector.
+    private func common(_ search: Search) throws(VectorStoreError) -> ProtobufWriter {
+        var request = ProtobufWriter()
+        request.field(1, search.name)
+        if let filter = search.plan.pushed { try request.message(5, filter) }
+        let ef = options.search.ef
+        let oversampling = options.search.oversampling
         // Without it, the scores of some kinds of quantisation would be those of the smaller vectors.
-        if let rescore = options.search.rescore ?? (search.collection.isQuantized ? true : nil) {
-            request.params.quantization.rescore = rescore
+        let rescore = options.search.rescore ?? (search.collection.isQuantized ? true : nil)
+        let isQuantization = rescore != nil || oversampling != nil
+        if ef != nil || search.isExact || isQuantization {
+            request.message(6) { params in
+                if let ef { params.field(1, UInt64(clamping: ef)) }
+                if search.isExact { params.field(2, true) }
+                guard isQuantization else { return }
+                params.message(3) {
+                    if let rescore { $0.field(2, rescore) }
+                    if let oversampling { $0.field(3, oversampling) }
+                }
+            }
         }
-        if let oversampling = options.search.oversampling { request.params.quantization.oversampling = oversampling }
-        request.limit = UInt64(clamping: search.limit)
-        request.withPayload = search.collection.payloadSelector
-        request.withVectors.enable = search.options.includeVectors
-        if let consistency { request.readConsistency = consistency }
+        request.field(8, UInt64(clamping: search.limit))
+        request.message(10) { $0.field(1, search.options.includeVectors) }
+        search.collection.writePayloadSelector(11, to: &request)
+        if let consistency { try request.message(12, consistency) }
         return request
     }
 

@@ -25,6 +25,21 @@ func expectError(
         ("{}", [:]), (#"{ "b" : 1 , "a" : { } }"#, ["a": [:], "b": 1]), (#"{"a":1,"a":2}"#, ["a": 2]),
     ]
 
+    /// ASCII, which takes a way of its own, its ends, and what only looks like UTF-8.
+    @Test(
+        arguments: [
+            [], [0x00], [0x61], [0x61, 0x7F], [0x7F, 0x80], [0x80], [0xC3, 0xA9], [0x61, 0xC3, 0xA9], [0xC3],
+            [0xC3, 0x61],
+            [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF0, 0x9F, 0x98], [0xF0, 0x9F, 0x98, 0x80], [0xF4, 0x90, 0x80, 0x80],
+            [0xFF], [0x61, 0xFF, 0x61],
+        ] as [[UInt8]])
+    func textIsValidUTF8(_ bytes: [UInt8]) {
+        let text = bytes.withUnsafeBufferPointer { String(validUTF8: $0) }
+        let expected = String(validating: bytes, as: UTF8.self)
+        #expect(text.map { Array($0.utf8) } == expected.map { Array($0.utf8) })
+        #expect(text == nil || text.map { Array($0.utf8) } == bytes)
+    }
+
     @Test(arguments: readings)
     func reads(_ text: String, _ value: PayloadValue) throws {
         #expect(try PayloadValue(json: text) == value)

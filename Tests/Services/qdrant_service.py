@@ -11,8 +11,8 @@ usage: qdrant_service.py --port P --control C [--tls-port T --certificate FILE -
 
 The control port speaks HTTP with JSON bodies:
   POST /faults     {"method": "Upsert", "nth": 2, "times": 1, "status": "UNAVAILABLE", "retry_after": 1,
-                    "trailers": {"key": "value"}, "delay": 0.5, "drop": "before" | "after"}
-                   what befalls the nth such call from now
+                    "trailers": {"key": "value"}, "delay": 0.5, "hold": true, "drop": "before" | "after"}
+                   what befalls the nth such call from now; one that is held is answered after the next reset
   POST /settings   {"api_key": "...", "legacy_vectors": true, "no_metadata": true, "capture": true,
                     "listed_too": ["a name that List answers, without a collection"]}
   POST /strict     {"collection": "...", "unindexed_filtering_retrieve": false, "upsert_max_batchsize": 10, ...}
@@ -309,12 +309,14 @@ class Collection:
 class Service:
     def __init__(self, folder):
         self.folder, self.collections, self.lock = folder, {}, threading.RLock()
-        self.proxies = []
+        self.proxies, self.released = [], threading.Event()
         self.reset()
 
     def reset(self):
         self.faults, self.settings = [], {}
         self.calls, self.captured = collections.Counter(), collections.deque(maxlen=4096)
+        released, self.released = self.released, threading.Event()
+        released.set()
 
     def get(self, name):
         try:
@@ -343,6 +345,7 @@ class Service:
 
     def serve(self, method, answer):
         def handle(request, context):
+            released = self.released
             self.calls[method] += 1
             if self.settings.get("capture"):
                 self.captured.append([method, MessageToDict(request, preserving_proto_field_name=True)])
@@ -352,6 +355,8 @@ class Service:
             fault = self.fault(method)
             if fault.get("delay"):
                 time.sleep(fault["delay"])
+            if fault.get("hold"):
+                released.wait()
             if fault.get("drop") == "before":
                 self.drop_connections()
                 context.abort(Status.UNAVAILABLE, "dropped")

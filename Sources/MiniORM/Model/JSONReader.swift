@@ -17,16 +17,21 @@ package struct JSONReader {
         _ text: some Sequence<UInt8>, as read: (inout JSONReader) throws(VectorStoreError) -> Value
     ) throws(VectorStoreError) -> Value {
         func whole(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<Value, VectorStoreError> {
-            Result { () throws(VectorStoreError) in
-                var reader = JSONReader(bytes: bytes)
-                let value = try read(&reader)
-                reader.skipWhitespace()
-                guard reader.position == bytes.count else { throw reader.error("there is more after the value") }
-                return value
-            }
+            Result { () throws(VectorStoreError) in try Self.read(bytes, as: read) }
         }
         let result = text.withContiguousStorageIfAvailable(whole) ?? Array(text).withUnsafeBufferPointer(whole)
         return try result.get()
+    }
+
+    /// Reads one text that lies in memory to its end.
+    package static func read<Value>(
+        _ bytes: UnsafeBufferPointer<UInt8>, as read: (inout JSONReader) throws(VectorStoreError) -> Value
+    ) throws(VectorStoreError) -> Value {
+        var reader = JSONReader(bytes: bytes)
+        let value = try read(&reader)
+        reader.skipWhitespace()
+        guard reader.position == bytes.count else { throw reader.error("there is more after the value") }
+        return value
     }
 
     private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
@@ -91,12 +96,8 @@ extension JSONReader {
                 values.append(value)
                 return true
             }
-            if let index = members.index(forKey: key) {
-                guard UTF8Key(members[index].key) == UTF8Key(key) else { return false }
-                members.values[index] = value
-            } else {
-                members[key] = value
-            }
+            guard members.updateValue(value, forKey: key) != nil else { return true }
+            if let index = members.index(forKey: key) { return UTF8Key(members[index].key) == UTF8Key(key) }
             return true
         }
     }
@@ -255,7 +256,7 @@ extension JSONReader {
             case UInt8(ascii: "\""):
                 let text = UnsafeBufferPointer(rebasing: bytes[start..<position])
                 position += 1
-                return try Self.checked(String(validating: text, as: UTF8.self), self, opening)
+                return try Self.checked(String(validUTF8: text), self, opening)
             case UInt8(ascii: "\\"): return try string(from: start, opening: opening)
             case 0..<0x20: throw controlCharacter(opening)
             default: position += 1

@@ -90,6 +90,13 @@ struct QdrantCollection: Sendable, Equatable {
         .with { if isOurs { $0.include.fields = [Reserved.key] } else { $0.enable = true } }
     }
 
+    /// Writes ``payloadSelector``.
+    func writePayloadSelector(_ field: Int, to request: inout ProtobufWriter) {
+        request.message(field) { selector in
+            if isOurs { selector.message(2) { $0.field(1, Reserved.key) } } else { selector.field(1, true) }
+        }
+    }
+
     func check(_ vector: [Float], recordID: String? = nil) throws(VectorStoreError) {
         guard vector.count == dimension, vector.allSatisfy(\.isFinite) else {
             throw VectorStoreError(

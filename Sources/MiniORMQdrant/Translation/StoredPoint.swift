@@ -244,7 +244,10 @@ extension StoredPoint.Kept {
 
     private static func payload(_ text: UnsafeRawBufferPointer) -> StoredPoint.Payload {
         do throws(VectorStoreError) {
-            guard case .object(let members) = try PayloadValue(json: text.assumingMemoryBound(to: UInt8.self)) else {
+            let value = try JSONReader.read(text.assumingMemoryBound(to: UInt8.self)) {
+                (reader) throws(VectorStoreError) in try reader.value()
+            }
+            guard case .object(let members) = value else {
                 throw VectorStoreError(.payloadDecoding, "not an object", store: QdrantVectorStore.name)
             }
             return .members(members)

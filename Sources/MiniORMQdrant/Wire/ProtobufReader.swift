@@ -1,4 +1,6 @@
 #if Qdrant
+internal import MiniORM
+
 // Unsafe, because a checked access per byte costs more than the reading: every read is checked against the end of the
 // bytes, which outlive the reader, as it is only handed to closures and functions that run before they return.
 
@@ -72,7 +74,8 @@ struct ProtobufReader {
     mutating func message() throws -> ProtobufReader { ProtobufReader(try bytes()) }
 
     mutating func text() throws -> String {
-        guard let text = String(validating: try bytes(), as: UTF8.self) else { throw Malformed() }
+        let bytes = try bytes()
+        guard let text = String(validUTF8: bytes.assumingMemoryBound(to: UInt8.self)) else { throw Malformed() }
         return text
     }
 

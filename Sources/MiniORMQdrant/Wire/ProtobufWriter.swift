@@ -1,9 +1,12 @@
 #if Qdrant
+internal import MiniORM
+internal import SwiftProtobuf
+
 /// Writes protobuf messages straight into bytes, in the encoding that
 /// https://protobuf.dev/programming-guides/encoding describes.
 ///
-/// The points of an upsert are written with it: made as messages of the generated types first, they cost several times
-/// what their bytes do. Everything else that is sent is small, and is generated types.
+/// The points of an upsert and queries are written with it: made as messages of the generated types first, they cost
+/// several times what their bytes do. Everything else that is sent is small or rare, and is generated types.
 struct ProtobufWriter: Sendable {
     private(set) var bytes: [UInt8] = []
 
@@ -56,6 +59,18 @@ struct ProtobufWriter: Sendable {
         bytes.append(0)
         body(&self)
         close(start)
+    }
+
+    /// A message of a generated type.
+    mutating func message(_ number: Int, _ message: some Message) throws(VectorStoreError) {
+        let encoded: [UInt8]
+        do { encoded = try message.serializedBytes() } catch {
+            throw VectorStoreError(
+                .invalidArgument, "the request cannot be written", store: QdrantVectorStore.name, cause: error)
+        }
+        varint(UInt64(number) << 3 | 2)
+        varint(UInt64(encoded.count))
+        bytes.append(contentsOf: encoded)
     }
 
     /// A text, appended by its writer.

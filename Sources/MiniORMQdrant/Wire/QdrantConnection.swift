@@ -75,8 +75,12 @@ final class QdrantConnection: Sendable {
             // idle connections are pinged too. A ping begins the wait for an answer anew, so the wait has to be the
             // shorter.
             let keepAlive = min(options.keepAlive, .forever)
-            config.connection.keepalive = .init(
-                time: keepAlive, timeout: min(.seconds(10), keepAlive / 2), allowWithoutCalls: true)
+            // Made anew, because the defaults hold back what is written, to send more at once: a call is written in one
+            // piece, so a timer for each would cost more than the writing does, and delay the call.
+            config.connection = .init(
+                maxIdleTime: .seconds(30 * 60),
+                keepalive: .init(
+                    time: keepAlive, timeout: min(.seconds(10), keepAlive / 2), allowWithoutCalls: true))
             config.http2.maxFrameSize = 1 << 20
         }
     }

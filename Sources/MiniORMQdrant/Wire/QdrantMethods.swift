@@ -36,6 +36,15 @@ extension QdrantMethod where Request: Message, Reply: Message {
     }
 }
 
+extension QdrantMethod where Request == ProtobufWriter {
+    /// A call whose request was written straight into bytes, and whose reply is read straight from its bytes.
+    init(
+        _ service: String, written method: String, decode: @escaping @Sendable (ProtobufReader) throws -> Reply
+    ) {
+        self.init(service, method, encode: \.bytes, decode: { try decode(ProtobufReader($0)) })
+    }
+}
+
 extension QdrantMethod where Request == ProtobufWriter, Reply: Message {
     /// A call whose request was written straight into bytes.
     init(_ service: String, written method: String) {
@@ -58,10 +67,10 @@ enum QdrantMethods {
     }
     static let scroll = QdrantMethod<Qdrant_ScrollPoints, ScrolledPoints>(
         "Points", "Scroll", decode: ScrolledPoints.init)
-    static let query = QdrantMethod<Qdrant_QueryPoints, [StoredPoint]>("Points", "Query") { reader in
+    static let query = QdrantMethod<ProtobufWriter, [StoredPoint]>("Points", written: "Query") { reader in
         try StoredPoint.list(1, .scored, reader)
     }
-    static let queryBatch = QdrantMethod<Qdrant_QueryBatchPoints, [[StoredPoint]]>("Points", "QueryBatch") { reader in
+    static let queryBatch = QdrantMethod<ProtobufWriter, [[StoredPoint]]>("Points", written: "QueryBatch") { reader in
         var reader = reader
         var lists: [[StoredPoint]] = []
         while let (field, layout) = try reader.next() {
