@@ -38,7 +38,7 @@ public final class InMemoryVectorStore: VectorStorePort {
 
     /// An empty store, in memory alone.
     ///
-    /// - Parameter threads: How many threads work on a large query, at least 1; `nil` for one a core.
+    /// - Parameter threads: How many threads work on a large query or upsert, at least 1; `nil` for one a core.
     public init(threads: Int? = nil) {
         catalogue = Catalogue()
         storage = nil

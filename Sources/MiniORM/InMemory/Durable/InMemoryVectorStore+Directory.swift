@@ -31,7 +31,7 @@ extension InMemoryVectorStore {
     ///   - durability: When the disk is waited for, and how long the log becomes.
     ///   - readOnly: Whether the store only reads, and lets another one write. Writing throws
     ///     ``VectorStoreError/Code/unauthorized``.
-    ///   - threads: How many threads work on a large query, at least 1; `nil` for one a core.
+    ///   - threads: How many threads work on a large query or upsert, at least 1; `nil` for one a core.
     /// - Throws: ``VectorStoreError/Code/unavailable`` while another store writes to the directory, and, with
     ///   `readOnly`, where there is no store; ``VectorStoreError/Code/corruptedStorage`` where what has to be read at
     ///   opening is damaged.

@@ -9,7 +9,7 @@ extension InMemoryVectorStore {
     ///
     /// - Parameters:
     ///   - path: The file.
-    ///   - threads: How many threads work on a large query, at least 1; `nil` for one a core.
+    ///   - threads: How many threads work on a large query or upsert, at least 1; `nil` for one a core.
     /// - Throws: ``VectorStoreError/Code/corruptedStorage`` for a file that is damaged, cut, or not one of these;
     ///   ``VectorStoreError/Code/unavailable`` for one that is not there.
     public convenience init(opening path: String, threads: Int? = nil) throws(VectorStoreError) {
