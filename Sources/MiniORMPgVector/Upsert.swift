@@ -12,6 +12,9 @@ struct Upsert {
     private static let rows = 1000
     private static let vectorBytes = 1 << 20
     private static let payloadBytes = 4 << 20
+    /// A copy brings so many bytes: PostgreSQL gives each one 16 MB of buffers, and writes them out itself when they are
+    /// full, for which the rows wait.
+    private static let copyBytes = 8 << 20
     /// How long an id may be: an index of PostgreSQL's takes a third of a page less its own data, 2,704 bytes.
     private static let idBytes = 2600
 
@@ -41,7 +44,8 @@ struct Upsert {
             let (left, right) = (UTF8Key(records[lhs.index].id), UTF8Key(records[rhs.index].id))
             return left == right ? lhs.index < rhs.index : left < right
         }
-        if !zip(order, order.dropFirst()).allSatisfy(isBefore) { order.sort(by: isBefore) }
+        let isOrdered = zip(order, order.dropFirst()).allSatisfy(isBefore)
+        if !isOrdered { order.sort(by: isBefore) }
         // Of several records with one id the last one counts.
         var unique: [VectorRecord] = []
         unique.reserveCapacity(order.count)
@@ -80,9 +84,14 @@ struct Upsert {
             }
             return
         }
+        let isInTransaction = connection.isInTransaction
         do {
             try session.atomically(connection, limit) { () throws(VectorStoreError) in
-                if try areNew(records, connection, limit), try copy(records, connection, limit) { return }
+                if try areNew(records, connection, limit), try copy(records, connection, limit) {
+                    // In a transaction of its own the commit does that.
+                    if isInTransaction { try connection.script("release savepoint mini_orm_copy", limit: limit) }
+                    return
+                }
                 _ = try connection.runPipelined(sql, limit: limit) {
                     var rest = records[...]
                     return AnyIterator {
@@ -126,42 +135,45 @@ struct Upsert {
     private func areNew(
         _ records: [VectorRecord], _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) -> Bool {
-        func isOneThere(_ ids: [String]) throws(VectorStoreError) -> Bool {
+        /// Whether one of them is there; and whether none can be, as the table has no pages.
+        func look(for ids: [String]) throws(VectorStoreError) -> (isOneThere: Bool, isTableEmpty: Bool) {
             var bound = PostgresParameters()
             bound.texts(ids)
-            return try connection.run(
-                "select exists (select from \(table.name.quoted) where \(table.id) = any($1::text[]))", bound,
-                limit: limit
-            ).bool(0, 0)
+            let isEmpty = table.isOurs ? "pg_catalog.pg_relation_size(\(table.oid)::oid) = 0" : "false"
+            let rows = try connection.run(
+                "select exists (select from \(table.name.quoted) where \(table.id) = any($1::text[])), \(isEmpty)", bound,
+                limit: limit)
+            return (rows.bool(0, 0), rows.bool(0, 1))
         }
         // To look for every id costs a fifth of copying them; mostly less is enough to know.
-        let hasRows = try connection.run("select exists (select from \(table.name.quoted))", limit: limit).bool(0, 0)
-        guard hasRows else { return true }
-        let ids = records.map(\.id)
-        let some = stride(from: 0, to: ids.count, by: max(1, ids.count / 64)).map { ids[$0] }
-        if try isOneThere(some) { return false }
-        return try !isOneThere(ids)
+        let some = stride(from: 0, to: records.count, by: max(1, records.count / 64)).map { records[$0].id }
+        let first = try look(for: some)
+        if first.isOneThere || first.isTableEmpty { return !first.isOneThere }
+        return try !look(for: records.map(\.id)).isOneThere
     }
 
-    /// Copies new records in, twice as fast as inserting them. Nothing is done, and false returned, where an insert is
-    /// needed.
+    /// Copies new records in, twice as fast as inserting them, and leaves a savepoint. Nothing is done, and false
+    /// returned, where an insert is needed.
     private func copy(
         _ records: [VectorRecord], _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) -> Bool {
-        try connection.script("savepoint mini_orm_copy", limit: limit)
+        let copy =
+            "copy \(table.name.quoted) (\(table.id), \(table.vector), \(table.payload)) from stdin (format binary)"
         var next = 0
         do {
-            try connection.copy(
-                "copy \(table.name.quoted) (\(table.id), \(table.vector), \(table.payload)) from stdin (format binary)",
-                limit: limit
-            ) { bytes in
-                if next == 0 { bytes.append(contentsOf: Self.copyHeader) }
-                while bytes.count < 1 << 16, next < records.count {
-                    Self.append(records[next], to: &bytes)
-                    next += 1
+            while next < records.count {
+                var size = 0
+                try connection.copy(next == 0 ? "savepoint mini_orm_copy; \(copy)" : copy, limit: limit) { bytes in
+                    if size == 0 { bytes.append(contentsOf: Self.copyHeader) }
+                    while bytes.count < 1 << 16, next < records.count {
+                        Self.append(records[next], to: &bytes)
+                        next += 1
+                    }
+                    size += bytes.count
+                    let goesOn = next < records.count && size < Self.copyBytes
+                    if !goesOn { bytes.appendBigEndian(Int16(-1)) }
+                    return goesOn
                 }
-                if next == records.count { bytes.appendBigEndian(Int16(-1)) }
-                return next < records.count
             }
         } catch {
             // Another writer was quicker with one of the ids; or the table has policies on its rows, which a copy
@@ -171,7 +183,6 @@ struct Upsert {
             try connection.script("rollback to savepoint mini_orm_copy", limit: limit)
             return false
         }
-        try connection.script("release savepoint mini_orm_copy", limit: limit)
         return true
     }
 
