@@ -22,16 +22,16 @@ struct PgOperations: VectorStorePort {
         try session.run(collection: request.collection) { connection, limit throws(VectorStoreError) in
             let pgvector = try session.pgvector(connection, limit)
             var upsert = Upsert(table: try session.table(request.collection, connection, limit), pgvector: pgvector)
-            var records: [VectorRecord]
-            do throws(VectorStoreError) { records = try upsert.prepared(request.records) } catch {
+            let batch: Upsert.Batch
+            do throws(VectorStoreError) { batch = try upsert.prepared(request.records) } catch {
                 guard error.code == .invalidVector else { throw error }
                 // It may be refused for what the table was, or for an index that it had.
                 let table = try session.table(request.collection, fresh: true, connection, limit)
                 upsert = Upsert(table: table, pgvector: pgvector)
-                records = try upsert.prepared(request.records)
+                batch = try upsert.prepared(request.records)
             }
-            guard !records.isEmpty else { return }
-            try upsert.run(records, session, connection, limit)
+            guard !batch.order.isEmpty else { return }
+            try upsert.run(batch, session, connection, limit)
         }
     }
 
