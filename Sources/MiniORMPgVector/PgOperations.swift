@@ -20,8 +20,9 @@ struct PgOperations: VectorStorePort {
 
     func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
         try session.run(collection: request.collection) { connection, limit throws(VectorStoreError) in
+            let table = try session.table(request.collection, connection, limit)
             let pgvector = try session.pgvector(connection, limit)
-            var upsert = Upsert(table: try session.table(request.collection, connection, limit), pgvector: pgvector)
+            var upsert = Upsert(table: table, pgvector: pgvector)
             let batch: Upsert.Batch
             do throws(VectorStoreError) { batch = try upsert.prepared(request.records) } catch {
                 guard error.code == .invalidVector else { throw error }
