@@ -20,19 +20,19 @@ struct PgOperations: VectorStorePort {
 
     func upsert(_ request: UpsertRequest) throws(VectorStoreError) {
         try session.run(collection: request.collection) { connection, limit throws(VectorStoreError) in
-            var table = try session.table(request.collection, connection, limit)
-            let dimension = table.description.dimension
-            // Before a record is refused for what the table was, or for an index that it had.
-            let fits = request.records.allSatisfy {
-                $0.vector.count == dimension && (!table.isHalf || HalfPrecision.holds($0.vector))
+            let table = try session.table(request.collection, connection, limit)
+            let pgvector = try session.pgvector(connection, limit)
+            var upsert = Upsert(table: table, pgvector: pgvector)
+            let batch: Upsert.Batch
+            do throws(VectorStoreError) { batch = try upsert.prepared(request.records) } catch {
+                guard error.code == .invalidVector else { throw error }
+                // It may be refused for what the table was, or for an index that it had.
+                let table = try session.table(request.collection, fresh: true, connection, limit)
+                upsert = Upsert(table: table, pgvector: pgvector)
+                batch = try upsert.prepared(request.records)
             }
-            if !fits {
-                table = try session.table(request.collection, fresh: true, connection, limit)
-            }
-            let upsert = Upsert(table: table, pgvector: try session.pgvector(connection, limit))
-            let records = try upsert.prepared(request.records)
-            guard !records.isEmpty else { return }
-            try upsert.run(records, session, connection, limit)
+            guard !batch.order.isEmpty else { return }
+            try upsert.run(batch, session, connection, limit)
         }
     }
 

@@ -9,6 +9,16 @@ struct Query {
 
     private static let pipelined = 64
 
+    /// How a query is asked.
+    private enum Way {
+        /// By the approximate index.
+        case index
+        /// Of every row; where one is beyond pgvector's operators, there is no answer.
+        case scan
+        /// Of every row, whatever its numbers.
+        case careful
+    }
+
     /// The answers to each vector; `nil` where the table was made anew since it was looked up.
     func run(
         _ vectors: [[Float]], _ connection: PostgresConnection, _ limit: CallLimit
@@ -28,7 +38,7 @@ struct Query {
         }
         var answers = [[VectorSearchResult]](repeating: [], count: vectors.count)
         let indexed = table.approximation == nil ? [] : queries.indices.filter { canAskIndex(queries[$0]) }
-        guard try ask(queries, indexed, exact: false, &answers, connection, limit) else { return nil }
+        guard try ask(queries, indexed, .index, &answers, connection, limit) != nil else { return nil }
         // What an index cannot be asked, or missed: rows beyond its reach, and under cosine the zero vectors, which
         // score 0.
         var isAnswered = [Bool](repeating: false, count: vectors.count)
@@ -38,7 +48,9 @@ struct Query {
                 && (table.description.metric != .cosine || (answers[index].last?.score ?? 0) > 0)
         }
         let rest = queries.indices.filter { !isAnswered[$0] }
-        guard try ask(queries, rest, exact: true, &answers, connection, limit) else { return nil }
+        guard let unanswered = try ask(queries, rest, .scan, &answers, connection, limit),
+            try ask(queries, unanswered, .careful, &answers, connection, limit) != nil
+        else { return nil }
         return answers
     }
 
@@ -49,24 +61,35 @@ struct Query {
         return HalfPrecision.holds(query.values) && isVisible
     }
 
-    /// Asks for the answers to some of the queries; false where the table was made anew since it was looked up.
+    /// Asks for the answers to some of the queries, and tells which of them have none and are to be asked with care;
+    /// `nil` where the table was made anew since it was looked up.
     private func ask(
-        _ queries: [QueryVector], _ indices: [Int], exact: Bool, _ answers: inout [[VectorSearchResult]],
+        _ queries: [QueryVector], _ indices: [Int], _ way: Way, _ answers: inout [[VectorSearchResult]],
         _ connection: PostgresConnection, _ limit: CallLimit
-    ) throws(VectorStoreError) -> Bool {
-        if indices.count == 1 {
-            let (sql, parameters) = try statement(queries[indices[0]], exact: exact)
-            let rows = try connection.run(sql, parameters, prepare: options.filter == nil, limit: limit)
+    ) throws(VectorStoreError) -> [Int]? {
+        var unanswered: [Int] = []
+        /// Keeps an answer; false where the table was made anew.
+        func take(_ rows: PostgresResult, _ index: Int) throws(VectorStoreError) -> Bool {
+            // Rows without a score come first.
+            if way == .scan, rows.count > 0, rows.float(0, 1) == nil {
+                unanswered.append(index)
+                return true
+            }
             guard let results = try read(rows) else { return false }
-            answers[indices[0]] = results
+            answers[index] = results
             return true
+        }
+        if indices.count == 1 {
+            let (sql, parameters) = try statement(queries[indices[0]], way)
+            let rows = try connection.run(sql, parameters, prepare: options.filter == nil, limit: limit)
+            return try take(rows, indices[0]) ? unanswered : nil
         }
         var rest = indices[...]
         while !rest.isEmpty {
             // Vectors of another range have another statement.
             var groups: [String: [(index: Int, parameters: PostgresParameters)]] = [:]
             for index in rest.prefix(Self.pipelined) {
-                let (sql, parameters) = try statement(queries[index], exact: exact)
+                let (sql, parameters) = try statement(queries[index], way)
                 groups[sql, default: []].append((index, parameters))
             }
             for (sql, group) in groups {
@@ -74,17 +97,16 @@ struct Query {
                     AnyIterator(group.map(\.parameters).makeIterator())
                 }
                 for (item, rows) in zip(group, answered) {
-                    guard let results = try read(rows) else { return false }
-                    answers[item.index] = results
+                    guard try take(rows, item.index) else { return nil }
                 }
             }
             rest = rest.dropFirst(Self.pipelined)
         }
-        return true
+        return unanswered
     }
 
     private func statement(
-        _ asked: QueryVector, exact: Bool
+        _ asked: QueryVector, _ way: Way
     ) throws(VectorStoreError) -> (String, PostgresParameters) {
         var parameters = PostgresParameters()
         // Where every score is 0 the vector is not asked for.
@@ -93,17 +115,18 @@ struct Query {
         let count = String(options.topK)
         let filter = try PgOperations.condition(options.filter, table, parameters)
         let scores = ScoreSQL(schema: pgvector.schema, metric: table.description.metric)
-        let order = "order by row_score desc, row_id collate \"C\""
+        let order = "order by row_score desc nulls first, row_id collate \"C\""
         let columns = "row_id::text, row_score, row_table"
         let vectorColumn = options.includeVectors ? ", row_vector" : ""
         let sql: String
-        if exact {
+        if way != .index {
+            let quick = way == .scan ? scores.scoreOfMost(table.vector, query, asked.range) : nil
+            let score = quick ?? scores.score(table.vector, query, asked.range)
             // The sort copies every row that it is given: payloads and vectors are read afterwards, by place.
             sql = """
                 select \(columns), row_payload\(vectorColumn) from (
                     select row_id, row_score, row_table, row_place from (
-                        select \(table.id) as row_id, tableoid as row_table, ctid as row_place,
-                            \(scores.score(table.vector, query, asked.range)) as row_score
+                        select \(table.id) as row_id, tableoid as row_table, ctid as row_place, \(score) as row_score
                         from \(table.name.quoted) where \(filter.sql)
                     ) as scored \(order) limit \(count)
                 ) as best cross join lateral (

@@ -37,48 +37,62 @@ struct ScoreSQL {
     /// cosine of `[1e20, 0]` and `[1, 0]` is 0. Its distance is taken where that cannot have happened; else the score is
     /// computed in float8, element by element. To know costs no more than one more of pgvector's operators.
     func score(_ column: String, _ query: String, _ range: QueryVector.Range) -> String {
-        let value =
-            switch range {
-            case .zero: "0::float8"
-            case .wide: exact(column, query)
-            case .usual: "coalesce(\(quick(column, query)), \(careful(column, query)))"
-            }
-        return "least(greatest(\(value), -3.4028234e38), 3.4028234e38)::float4"
+        switch range {
+        case .zero: "0::float4"
+        case .wide: "\(exact(column, query))::float4"
+        case .usual: "coalesce(\(plain(column, query)), \(exact(column, query)))::float4"
+        }
     }
 
-    /// The score of nearly every row; null where it might be wrong.
-    private func quick(_ column: String, _ query: String) -> String {
+    /// The same, but null for a row that has to be scored element by element; `nil` where that is every row.
+    ///
+    /// There are hardly ever such rows, and without the subquery that they need the server can share a scan among
+    /// processes, and knows what it costs.
+    func scoreOfMost(_ column: String, _ query: String, _ range: QueryVector.Range) -> String? {
+        switch range {
+        case .zero: "0::float4"
+        case .wide: nil
+        case .usual: "(\(plain(column, query)))::float4"
+        }
+    }
+
+    /// The score by pgvector's operators; null where it might be wrong.
+    private func plain(_ column: String, _ query: String) -> String {
         let distance = "(\(column) \(distanceOperator) \(query))"
+        let norm = "\(schema).vector_norm(\(column))"
+        /// The score of a row whose norm does no harm, and of one of zeros.
+        func byNorm(_ score: String) -> String {
+            "case width_bucket(\(norm), 1e-15, 1e15, 1) when 1 then \(score) when 0 then case \(norm) when 0 then 0 end end"
+        }
         return switch metric {
         case .cosine:
             // With a query's norm up to 1e3 such a product tells that the row's is at least 1e-17, whose square float32
             // holds. A square that is too large makes a distance of 1, or none.
             """
-            case when abs(\(column) \(named("<#>")) \(query)) >= 1e-14
-                then 1 - nullif(nullif(\(distance), 1), 'NaN') end
+            coalesce(case when abs(\(column) \(named("<#>")) \(query)) >= 1e-14
+                then 1 - nullif(nullif(\(distance), 1), 'NaN') end, \(byNorm("1 - \(distance)")))
             """
         case .dot:
             // What the products lost below float32's range is less than 1e-40.
-            "case when abs(\(distance)) >= 1e-20 and abs(\(distance)) < 'infinity' then -\(distance) end"
+            """
+            coalesce(\(Self.between(1e-20, 1e38, "-\(distance)")), -\(Self.between(1e-20, 1e38, distance)),
+                \(byNorm("-\(distance)")))
+            """
         case .l2:
             // So is what the squares lost.
-            "case when \(distance) >= 1e-15 then -nullif(\(distance), 'infinity') end"
+            """
+            coalesce(-\(Self.between(1e-15, 1e30, distance)),
+                case when \(column) \(named("=")) \(query) then 0 end)
+            """
         }
     }
 
-    /// The score of the other rows: mostly it is 0, or pgvector's is right after all.
-    private func careful(_ column: String, _ query: String) -> String {
-        let distance = "(\(column) \(distanceOperator) \(query))"
-        let norm = "\(schema).vector_norm(\(column))"
-        let plain = metric == .cosine ? "1 - \(distance)" : "-\(distance)"
-        let usual =
-            metric == .l2
-            ? "\(column) \(named("=")) \(query) then 0"
-            : "\(norm) = 0 then 0 when \(norm) >= 1e-15 and \(norm) <= 1e15 then \(plain)"
-        return "case when \(usual) else \(exact(column, query)) end"
+    /// A value, computed once; null unless it lies between two bounds. NaN counts as more than every number.
+    private static func between(_ low: Double, _ high: Double, _ value: String) -> String {
+        "nullif(nullif(least(greatest(\(value), \(low)), \(high)), \(high)), \(low))"
     }
 
-    /// Below half of the least float4 the score is 0: the cast would be an error.
+    /// The score in float8. Below half of the least float4 it is 0: the cast would be an error.
     private func exact(_ column: String, _ query: String) -> String {
         let sum =
             switch metric {
@@ -87,7 +101,8 @@ struct ScoreSQL {
             case .l2: "-sqrt(sum((a - b) * (a - b)))"
             }
         return """
-            (select case when abs(total) < 7.1e-46 then 0 else total end from (
+            (select case when abs(total) < 7.1e-46 then 0
+                else least(greatest(total, -3.4028234e38), 3.4028234e38) end from (
                 select coalesce(\(sum), 0) as total
                 from unnest(\(column)::real[]::float8[], \(query)::real[]::float8[]) as u(a, b)) as sums)
             """

@@ -180,7 +180,7 @@ import Testing
         let locked = try Server.Locked(other, held)
         let task = Task { try await repository.upsert(many) }
         try await untilBlocked(other)
-        let copying = "select from pg_stat_activity where wait_event_type = 'Lock' and query like 'copy%faults%'"
+        let copying = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%copy%faults%'"
         #expect(try await other.execute(copying).rows.count == 1)
         task.cancel()
         #expect(await task.result.storeError?.code == .cancelled)
@@ -200,21 +200,21 @@ import Testing
         var configuration = try PgVectorConfiguration("postgres://u:p@127.0.0.1:\(silent.port)/db")
         configuration.timeout = .milliseconds(500)
         let store = PgVectorStore(configuration)
-        var start = ContinuousClock.now
         let error = await expect(.timeout) { _ = try await store.execute("select 1") }
         #expect(error?.message.contains("did not answer") == true)
-        #expect(ContinuousClock.now - start < .seconds(5))
-        let patient = try PgVectorStore("postgres://u:p@127.0.0.1:\(silent.port)/db")
+        // One that has all the time that the test has: it ends because it is cancelled.
+        configuration.timeout = .seconds(86_400)
+        let patient = PgVectorStore(configuration)
+        silent.takeCallers()
         let task = Task { try await patient.execute("select 1") }
-        try await Task.sleep(for: .milliseconds(200))
-        start = .now
+        while !silent.hasCaller { try await Task.sleep(for: .milliseconds(10)) }
         task.cancel()
         #expect(await task.result.storeError?.code == .cancelled)
-        #expect(ContinuousClock.now - start < .seconds(5))
         // With a time of its own for connecting.
-        let quick = try PgVectorStore("postgres://u:p@127.0.0.1:\(silent.port)/db?connect_timeout=1")
-        await expect(.timeout) { _ = try await quick.execute("select 1") }
-        #expect(ContinuousClock.now - start < .seconds(15))
+        var quick = try PgVectorConfiguration("postgres://u:p@127.0.0.1:\(silent.port)/db?connect_timeout=1")
+        quick.timeout = .seconds(86_400)
+        let impatient = PgVectorStore(quick)
+        await expect(.timeout) { _ = try await impatient.execute("select 1") }
     }
 
     /// One server of several that does not answer leaves time for the next one.
@@ -223,14 +223,12 @@ import Testing
         defer { silent.close() }
         let address = try Server.pg18.address().replacingOccurrences(
             of: "@127.0.0.1:", with: "@127.0.0.1:\(silent.port),127.0.0.1:")
-        for (settings, timeout) in [("?connect_timeout=1", 20), ("", 6)] {
+        for (settings, timeout) in [("?connect_timeout=1", 86_400), ("", 6)] {
             var configuration = try PgVectorConfiguration(address + settings)
             configuration.timeout = .seconds(timeout)
             let store = PgVectorStore(configuration)
             defer { store.close() }
-            let start = ContinuousClock.now
             #expect(try await store.execute("select 1").rows == [["1"]])
-            #expect(ContinuousClock.now - start < .seconds(10))
         }
         // A wrong password is no reason to go on.
         let wrong = try Server.pg18.address().replacingOccurrences(of: "@127.0.0.1:", with: "x@127.0.0.1:1,127.0.0.1:")

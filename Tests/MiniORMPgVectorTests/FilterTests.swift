@@ -15,8 +15,8 @@ import Testing
         #expect(plan.finished == nil)
         #expect(
             plan.native == """
-                ((("payload" -> $1::text -> $2::text) = $3::jsonb) and not coalesce(case when \
-                jsonb_typeof(("payload" -> $4::text)) = 'number' then ("payload" -> $4::text) >= $5::jsonb end, false))
+                (("payload" @> $1::jsonb) and not coalesce(case when \
+                jsonb_typeof(("payload" -> $2::text)) = 'number' then ("payload" -> $2::text) >= $3::jsonb end, false))
                 """)
         try repository.dropCollection()
     }

@@ -212,6 +212,42 @@ import Testing
         try await repository.dropCollection()
     }
 
+    /// The server knows for how many rows a field has a value, and so whether the index is worth asking.
+    @Test(arguments: Server.both)
+    func aFilterThatManyRowsMatchGoesThroughTheIndex(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let repository = try VectorRepository(store, "planned", dimension: 64, overwrite: true)
+        let records = Self.records(4000, dimension: 64).enumerated().map { number, record in
+            var record = record
+            record.payload = ["kind": number % 4 == 0 ? "rare" : "common", "nested": ["kind": .int(Int64(number % 3))]]
+            return record
+        }
+        try repository.upsert(records)
+        try store.createIndex("planned", .hnsw(efSearch: 40))
+        let table = "\(Server.schema).planned"
+        try store.execute("analyze \(table)")
+        for (filter, value, count) in [
+            (["kind": "rare"] as VectorFilter, "{\"kind\": \"rare\"}", 1000),
+            (.field("nested.kind") == 1, "{\"nested\": {\"kind\": 1}}", 1333),
+        ] {
+            let condition = try repository.explain(filter).native
+            let plan = try store.execute("explain select from \(table) where \(condition)", [.text(value)]).rows
+            let guess = plan.first?[0].flatMap { $0.firstMatch(of: #/rows=(\d+)/#) }.flatMap { Int($0.1) } ?? 0
+            #expect((count / 2...count * 2).contains(guess))
+            let near = try store.execute(
+                """
+                explain select from \(table) where \(condition)
+                order by embedding <=> (select embedding from \(table) limit 1) limit 10
+                """, [.text(value)]
+            ).rows.compactMap { $0[0] }
+            #expect(near.contains { $0.contains("mini_orm_vector") }, "\(near)")
+            #expect(try repository.count(matching: filter) == count)
+            #expect(try repository.query(records[0].vector, topK: 10, filter: filter).count == 10)
+        }
+        try repository.dropCollection()
+    }
+
     @Test func tooManyDimensionsAreAnErrorOfTheIndexAlone() throws {
         let store = try Server.pg18.store()
         defer { store.close() }

@@ -17,10 +17,11 @@ import Testing
     @Test(arguments: [(1, 10, 1000), (1000, 10, 262), (1, 1 << 20, 3), (1, 8 << 20, 1), (16_000, 10, 16)])
     func aStatementIsBounded(dimension: Int, payload: Int, count: Int) {
         let records = records(1100, dimension: dimension, payload: payload)
-        let chunk = Upsert.chunk(records[...])
+        let batch = Upsert.Batch(records: records, order: Array(records.indices))
+        let chunk = Upsert.chunk(batch, batch.order[...])
         #expect(chunk.count == count)
         #expect(chunk.startIndex == 0)
-        let rest = Upsert.chunk(records.dropFirst(1095))
+        let rest = Upsert.chunk(batch, batch.order.dropFirst(1095))
         #expect(rest.startIndex == 1095)
         #expect(rest.count == min(count, 5))
     }

@@ -36,7 +36,23 @@ struct SilentServer {
         port = UInt16(bigEndian: address.sin_port)
     }
 
-    func close() {
+    /// Whether somebody has called and was not taken yet.
+    var hasCaller: Bool {
+        var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&state, 1, 0) > 0
+    }
+
+    /// Takes those who have called, and hangs up on them.
+    func takeCallers() {
+        while hasCaller {
+            let caller = accept(descriptor, nil, nil)
+            if caller >= 0 { close(caller) }
+        }
+    }
+
+    func close() { close(descriptor) }
+
+    private func close(_ descriptor: Int32) {
         #if canImport(Darwin)
         _ = Darwin.close(descriptor)
         #elseif canImport(Musl)

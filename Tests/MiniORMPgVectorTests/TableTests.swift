@@ -1,6 +1,7 @@
 #if PgVector
 import MiniORM
 import MiniORMPgVector
+import Synchronization
 import TestSupport
 import Testing
 
@@ -201,6 +202,100 @@ import Testing
         #expect(fetched[1].vector[0].sign == .minus)
         #expect(zip(first, try places()).allSatisfy { $0 != $1 })
         try repository.dropCollection()
+    }
+
+    /// Many rows that change are deleted and copied in, which nobody can tell from an update.
+    @Test(arguments: Server.both)
+    func rowsThatAreReplacedAreNeverGone(_ server: Server) async throws {
+        let (store, other) = (try server.store { $0.maximumConnections = 1 }, try server.store())
+        defer {
+            store.close()
+            other.close()
+        }
+        let table = "\(Server.schema).replaced_rows"
+        let repository = try await AsyncVectorRepository(
+            store, "replaced_rows", dimension: 2, metric: .l2, overwrite: true)
+        let reader = try await AsyncVectorRepository(other, "replaced_rows", dimension: 2, metric: .l2)
+        @Sendable func records(_ round: Int) -> [VectorRecord] {
+            (0..<3000).map { VectorRecord(id: "r\($0)", vector: [Float($0), Float(round)], payload: ["n": .int($0)]) }
+        }
+        /// How many rows were deleted and updated so far.
+        func changes() async throws -> [String?]? {
+            try await store.execute("select pg_stat_force_next_flush()")
+            return try await store.execute(
+                "select n_tup_del, n_tup_upd from pg_stat_user_tables where relid = $1::regclass", [.text(table)]
+            ).rows.first
+        }
+        try await repository.upsert(records(0))
+        #expect(try await changes() == ["0", "0"])
+        try await repository.upsert(records(1))
+        #expect(try await changes() == ["3000", "0"])
+        #expect(try await repository.fetch(["r7"]) == [records(1)[7]])
+        // Somebody who writes is not waited for, and the rows are updated.
+        let locked = try Server.Locked(other, "insert into \(table) values ('other', '[0,0]')")
+        try await repository.upsert(records(2))
+        #expect(try await changes() == ["3000", "3000"])
+        locked.release()
+        // So they are in a transaction, whose other statements could wait for somebody who waits for it.
+        try await store.withTransaction { transaction in
+            try await AsyncVectorRepository(transaction.store, "replaced_rows", dimension: 2, metric: .l2)
+                .upsert(records(3))
+        }
+        #expect(try await changes() == ["3000", "6000"])
+        // And where some are the same already, as these are left alone.
+        let half = records(4).enumerated().map { $0 % 2 == 0 ? $1 : records(3)[$0] }
+        try await repository.upsert(half)
+        #expect(try await changes() == ["3000", "7500"])
+        let isDone = Mutex(false)
+        async let reading = {
+            var counts: Set<Int> = []
+            repeat { counts.insert(try await reader.count(matching: .field("n") >= 0)) } while !isDone.withLock { $0 }
+            return counts
+        }()
+        for round in 5..<15 { try await repository.upsert(records(round)) }
+        isDone.withLock { $0 = true }
+        #expect(try await reading == [3000])
+        #expect(try await changes() == ["33000", "7500"])
+        #expect(try await repository.fetch(["r7"]) == [records(14)[7]])
+        try await repository.dropCollection()
+    }
+
+    /// What hangs on a row, or beside ours in it, is kept by updating it.
+    @Test(arguments: Server.both)
+    func rowsThatAreMoreThanOursAreUpdated(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let table = "\(Server.schema).hung"
+        let records = (0..<1500).map { VectorRecord(id: "r\($0)", vector: [Float($0)]) }
+        let others = records.map { VectorRecord(id: $0.id, vector: [$0.vector[0] + 1]) }
+        let additions = [
+            "alter table \(table) add more int default 7; update \(table) set more = 8",
+            """
+            create table \(table)_child (id text references \(table) on delete cascade);
+            insert into \(table)_child select id from \(table)
+            """,
+            """
+            create table \(table)_log (id text);
+            create rule log as on delete to \(table) do also insert into \(table)_log values (old.id)
+            """,
+        ]
+        for (addition, check) in zip(
+            additions,
+            [
+                "select count(*) from \(table) where more = 8", "select count(*) from \(table)_child",
+                "select count(*) + 1500 from \(table)_log",
+            ])
+        {
+            let repository = try VectorRepository(store, "hung", dimension: 1, metric: .l2, overwrite: true)
+            try repository.upsert(records)
+            for statement in addition.split(separator: ";") { try store.execute(String(statement)) }
+            try repository.upsert(others)
+            #expect(try store.execute(check).rows == [["1500"]], "\(addition)")
+            #expect(try repository.fetch(["r3"]).first?.vector == [4])
+            try store.execute("drop table if exists \(table)_child, \(table)_log cascade")
+            try store.execute("drop rule if exists log on \(table)")
+        }
+        try store.dropCollection("hung")
     }
 
     /// In a table of the caller's own every upsert is an update, whose triggers run; and policies on rows are kept.

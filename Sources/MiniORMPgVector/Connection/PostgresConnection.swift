@@ -188,6 +188,7 @@ final class PostgresConnection: @unchecked Sendable {
         do { return try body() } catch {
             guard let stale = error.cause as? StaleStatement else { throw error }
             guard !isBroken, !isInTransaction else {
+                guard stale.isCertain else { throw stale.reported.asStoreError }
                 throw .pgvector(
                     .unavailable, "the collection's table was changed meanwhile; run the transaction again",
                     cause: stale.reported)

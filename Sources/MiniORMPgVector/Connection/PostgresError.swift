@@ -11,14 +11,17 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     public let message: String
     /// Whether the connection was lost while the statement's outcome was open.
     let isConnectionLost: Bool
+    /// The function of the server's that reported it, in every language the same; `nil` where it is not told.
+    let routine: String?
 
     /// The condition, without the server's text.
     public var description: String { sqlState.map { "SQLSTATE \($0)" } ?? "connection failure" }
 
-    init(sqlState: String?, message: String, isConnectionLost: Bool = false) {
+    init(sqlState: String?, message: String, isConnectionLost: Bool = false, routine: String? = nil) {
         self.sqlState = sqlState
         self.message = message
         self.isConnectionLost = isConnectionLost
+        self.routine = routine
     }
 
     /// Whether a statement that failed so did nothing and may succeed when it is sent again.

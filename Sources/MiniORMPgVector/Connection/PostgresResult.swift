@@ -31,9 +31,13 @@ final class PostgresResult {
     var error: PostgresError? {
         switch PQresultStatus(result) {
         case PGRES_FATAL_ERROR, PGRES_BAD_RESPONSE, PGRES_NONFATAL_ERROR:
-            let state = PQresultErrorField(result, Int32(UInt8(ascii: "C"))).map { String(cString: $0) }
+            func field(_ code: UInt8) -> String? {
+                PQresultErrorField(result, Int32(code)).map { String(cString: $0) }
+            }
+            let state = field(UInt8(ascii: "C"))
             return PostgresError(
-                sqlState: state, message: String(cString: PQresultErrorMessage(result)), isConnectionLost: state == nil)
+                sqlState: state, message: String(cString: PQresultErrorMessage(result)), isConnectionLost: state == nil,
+                routine: field(UInt8(ascii: "R")))
         default: return nil
         }
     }

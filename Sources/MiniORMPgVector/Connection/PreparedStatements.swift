@@ -8,8 +8,8 @@ struct PreparedStatements {
     /// The SQLSTATE of a statement that the server does not know, as somebody deallocated it.
     static let unknown = "26000"
     /// The SQLSTATEs, among other meanings, of one whose columns are no longer those that it was prepared for, and of one
-    /// whose parameters are of a type that is gone, with its extension.
-    private static let changed = ["0A000", "XX000"]
+    /// whose parameters are of a type that is gone, with its extension; and where the server says so.
+    private static let changed = ["0A000": "RevalidateCachedQuery", "XX000": "getTypeBinaryInputInfo"]
 
     private struct Statement {
         let name: String
@@ -59,22 +59,28 @@ struct PreparedStatements {
     /// marked by its cause.
     mutating func error(_ error: PostgresError, of sql: String) -> VectorStoreError {
         guard let statement = statements[UTF8Key(sql)] else { return error.asStoreError }
+        var isCertain = true
         switch error.sqlState {
         case Self.unknown:
             // One that was deallocated is mostly not alone.
             unused += statements.values.map(\.name)
             statements = [:]
-        case let state? where Self.changed.contains(state):
+        case let state? where Self.changed[state] != nil:
+            isCertain = error.routine.map { $0 == Self.changed[state] } ?? true
             unused.append(statement.name)
             statements[UTF8Key(sql)] = nil
         default: return error.asStoreError
         }
-        return .pgvector(.unavailable, "a prepared statement no longer fits", cause: StaleStatement(reported: error))
+        return .pgvector(
+            .unavailable, "a prepared statement no longer fits",
+            cause: StaleStatement(reported: error, isCertain: isCertain))
     }
 }
 
-/// A prepared statement that no longer fits, and is to be prepared again.
+/// A prepared statement that no longer fits, or may not, and is to be prepared again.
 struct StaleStatement: Error {
     let reported: PostgresError
+    /// Whether the error has no other meaning.
+    let isCertain: Bool
 }
 #endif
