@@ -17,21 +17,27 @@ package struct JSONReader {
         _ text: some Sequence<UInt8>, as read: (inout JSONReader) throws(VectorStoreError) -> Value
     ) throws(VectorStoreError) -> Value {
         func whole(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<Value, VectorStoreError> {
-            Result { () throws(VectorStoreError) in try Self.read(bytes, as: read) }
+            Result { () throws(VectorStoreError) in
+                var reader = JSONReader(bytes: bytes)
+                let value = try read(&reader)
+                reader.skipWhitespace()
+                guard reader.position == bytes.count else { throw reader.error("there is more after the value") }
+                return value
+            }
         }
         let result = text.withContiguousStorageIfAvailable(whole) ?? Array(text).withUnsafeBufferPointer(whole)
         return try result.get()
     }
 
-    /// Reads one text that lies in memory to its end.
-    package static func read<Value>(
-        _ bytes: UnsafeBufferPointer<UInt8>, as read: (inout JSONReader) throws(VectorStoreError) -> Value
-    ) throws(VectorStoreError) -> Value {
-        var reader = JSONReader(bytes: bytes)
-        let value = try read(&reader)
-        reader.skipWhitespace()
-        guard reader.position == bytes.count else { throw reader.error("there is more after the value") }
-        return value
+    /// The value of one text. Not generic: where many short texts are read, that would cost as much as reading them.
+    package static func value(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<PayloadValue, VectorStoreError> {
+        Result { () throws(VectorStoreError) in
+            var reader = JSONReader(bytes: bytes)
+            let value = try reader.value()
+            reader.skipWhitespace()
+            guard reader.position == bytes.count else { throw reader.error("there is more after the value") }
+            return value
+        }
     }
 
     private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
@@ -251,17 +257,40 @@ extension JSONReader {
         let opening = position
         guard skip("\"") else { throw error("expected a string") }
         let start = position
-        while true {
-            switch byte {
-            case UInt8(ascii: "\""):
-                let text = UnsafeBufferPointer(rebasing: bytes[start..<position])
-                position += 1
-                return try Self.checked(String(validUTF8: text), self, opening)
-            case UInt8(ascii: "\\"): return try string(from: start, opening: opening)
-            case 0..<0x20: throw controlCharacter(opening)
-            default: position += 1
-            }
+        let isASCII = skipPlain()
+        switch byte {
+        case UInt8(ascii: "\""):
+            let text = UnsafeBufferPointer(rebasing: bytes[start..<position])
+            position += 1
+            if isASCII { return String(decoding: text, as: UTF8.self) }
+            return try Self.checked(String(validating: text, as: UTF8.self), self, opening)
+        case UInt8(ascii: "\\"): return try string(from: start, opening: opening, isASCII: isASCII)
+        default: throw controlCharacter(opening)
         }
+    }
+
+    /// Goes on to a quotation mark, a backslash, a control character or the end, eight bytes at a time; whether all on
+    /// the way are ASCII, which needs no more checks.
+    @discardableResult
+    private mutating func skipPlain() -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101, tops: UInt64 = 0x8080_8080_8080_8080
+        let raw = UnsafeRawBufferPointer(bytes)
+        var seen: UInt64 = 0
+        while position + 8 <= bytes.count {
+            let eight = raw.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            let quotes = eight ^ ones &* 0x22, backslashes = eight ^ ones &* 0x5C
+            // The top bit of each such byte; those above the first may have one too many, which are looked at below.
+            let special =
+                (eight &- ones &* 0x20) & ~eight | (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
+            if special & tops != 0 { break }
+            seen |= eight
+            position += 8
+        }
+        while byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+            seen |= UInt64(byte)
+            position += 1
+        }
+        return seen & tops == 0
     }
 
     /// Reads to the end of a string that nobody wants to have.
@@ -269,6 +298,7 @@ extension JSONReader {
         let opening = position
         position += 1
         while true {
+            skipPlain()
             switch byte {
             case UInt8(ascii: "\""):
                 position += 1
@@ -276,29 +306,39 @@ extension JSONReader {
             case UInt8(ascii: "\\"):
                 position += 1
                 _ = try escape()
-            case 0..<0x20: throw controlCharacter(opening)
-            default: position += 1
+            default: throw controlCharacter(opening)
             }
         }
     }
 
     /// The rest of a string whose first escape is next.
-    private mutating func string(from start: Int, opening: Int) throws(VectorStoreError) -> String {
-        var text = Array(bytes[start..<position])
+    private mutating func string(
+        from start: Int, opening: Int, isASCII: Bool
+    ) throws(VectorStoreError) -> String {
+        var isASCII = isASCII
+        var text: [UInt8] = []
+        text.reserveCapacity(2 * (position - start) + 64)
+        var plain = start
         while true {
+            text.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[plain..<position]))
             switch byte {
             case UInt8(ascii: "\""):
                 position += 1
+                if isASCII { return String(decoding: text, as: UTF8.self) }
                 return try Self.checked(String(validating: text, as: UTF8.self), self, opening)
             case UInt8(ascii: "\\"):
                 position += 1
                 let scalar = try escape()
-                if let encoded = UTF8.encode(scalar) { text.append(contentsOf: encoded) }
-            case 0..<0x20: throw controlCharacter(opening)
-            default:
-                text.append(byte)
-                position += 1
+                if scalar.isASCII {
+                    text.append(UInt8(truncatingIfNeeded: scalar.value))
+                } else if let encoded = UTF8.encode(scalar) {
+                    isASCII = false
+                    text.append(contentsOf: encoded)
+                }
+            default: throw controlCharacter(opening)
             }
+            plain = position
+            if !skipPlain() { isASCII = false }
         }
     }
 

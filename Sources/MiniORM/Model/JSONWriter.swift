@@ -78,33 +78,66 @@ package enum JSONWriter {
 
     /// Appends a string.
     package static func append(quoted string: String, to text: inout [UInt8], asASCII: Bool = false) {
-        text.append(UInt8(ascii: "\""))
         var string = string
-        string.withUTF8 { bytes in
-            var start = 0
-            for (index, byte) in bytes.enumerated() {
-                let isPlain = byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-                if isPlain && (byte < 0x7F || !asASCII) { continue }
-                text.append(contentsOf: bytes[start..<index])
-                start = index + 1
-                if byte < 0x80 {
-                    append(escaped: byte, to: &text)
-                } else if byte & 0xC0 != 0x80 {
-                    let length = byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
-                    for unit in String(decoding: bytes[index..<min(index + length, bytes.count)], as: UTF8.self).utf16 {
-                        append(unit: unit, to: &text)
-                    }
-                }
+        string.withUTF8 { append(quoted: $0, to: &text, asASCII: asASCII) }
+    }
+
+    /// Appends a string that is given as its UTF-8.
+    package static func append(quotedUTF8 string: [UInt8], to text: inout [UInt8]) {
+        string.withUnsafeBufferPointer { append(quoted: $0, to: &text, asASCII: false) }
+    }
+
+    private static func append(quoted bytes: UnsafeBufferPointer<UInt8>, to text: inout [UInt8], asASCII: Bool) {
+        text.append(UInt8(ascii: "\""))
+        var start = 0
+        while true {
+            let index = plainEnd(bytes, from: start, asASCII: asASCII)
+            text.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start..<index]))
+            guard index < bytes.count else { break }
+            start = index + 1
+            let byte = bytes[index]
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                text.append(UInt8(ascii: "\\"))
+                text.append(byte)
+            } else if byte < 0x80 {
+                append(escaped: byte, to: &text)
+            } else {
+                let length = byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
+                start = min(index + length, bytes.count)
+                for unit in String(decoding: bytes[index..<start], as: UTF8.self).utf16 { append(unit: unit, to: &text) }
             }
-            text.append(contentsOf: bytes[start...])
         }
         text.append(UInt8(ascii: "\""))
     }
 
+    /// Where the bytes end that a string holds as they are, eight of them looked at at a time.
+    private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, asASCII: Bool) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101, tops: UInt64 = 0x8080_8080_8080_8080
+        let raw = UnsafeRawBufferPointer(bytes)
+        var index = start
+        while index + 8 <= bytes.count {
+            let eight = raw.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let quotes = eight ^ ones &* 0x22, backslashes = eight ^ ones &* 0x5C
+            // The top bit of each byte that is below 0x20, a quotation mark or a backslash; above the first such byte
+            // there may be one too many, which the loop below looks at.
+            var special = (eight &- ones &* 0x20) & ~eight
+            special |= (quotes &- ones) & ~quotes
+            special |= (backslashes &- ones) & ~backslashes
+            if asASCII { special |= eight | (eight &+ ones) }
+            if special & tops != 0 { break }
+            index += 8
+        }
+        while index < bytes.count {
+            let byte = bytes[index]
+            let isPlain = byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+            guard isPlain && (byte < 0x7F || !asASCII) else { break }
+            index += 1
+        }
+        return index
+    }
+
     private static func append(escaped byte: UInt8, to text: inout [UInt8]) {
         switch Unicode.Scalar(byte) {
-        case "\"": append("\\\"", to: &text)
-        case "\\": append("\\\\", to: &text)
         case "\n": append("\\n", to: &text)
         case "\r": append("\\r", to: &text)
         case "\t": append("\\t", to: &text)

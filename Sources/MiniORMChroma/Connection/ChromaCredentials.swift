@@ -17,9 +17,7 @@ public struct ChromaCredentials: Sendable, CustomStringConvertible, CustomDebugS
 
     /// User and password in `Authorization: Basic`.
     public static func basic(user: String, password: String) -> Self {
-        var text: [UInt8] = []
-        Base64.append(Array("\(user):\(password)".utf8), to: &text)
-        return Self(header: ("Authorization", "Basic " + String(decoding: text, as: UTF8.self)))
+        Self(header: ("Authorization", "Basic " + Base64.text(Array("\(user):\(password)".utf8))))
     }
 
     /// Whether a header can hold them.

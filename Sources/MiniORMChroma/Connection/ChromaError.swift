@@ -34,6 +34,10 @@ enum ChromaError {
     /// - Parameter earlier: Why an earlier attempt failed.
     static func error(connection error: any Error, after earlier: VectorStoreError? = nil) -> VectorStoreError {
         if error is CancellationError { return cancelled(error) }
+        if error is Exchange.TooLong {
+            return VectorStoreError(
+                .backend, "the server's answer is too long; lower recordsPerRead", store: "chroma", cause: error)
+        }
         switch error as? HTTPClientError {
         case .cancelled?: return cancelled(error)
         case .deadlineExceeded?, .readTimeout?, .writeTimeout?:

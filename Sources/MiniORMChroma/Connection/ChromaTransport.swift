@@ -23,9 +23,7 @@ struct ChromaCall: Sendable {
 
     static func get(_ path: String) -> Self { Self(method: .GET, path: path) }
     static func delete(_ path: String) -> Self { Self(method: .DELETE, path: path) }
-    static func post(_ path: String, _ body: [UInt8]) -> Self {
-        Self(method: .POST, path: path, body: ByteBuffer(bytes: body))
-    }
+    static func post(_ path: String, _ body: ByteBuffer) -> Self { Self(method: .POST, path: path, body: body) }
 }
 
 /// What the server answered: 2xx, or 404 or 409, which mean something to whoever asked.
@@ -39,6 +37,7 @@ struct ChromaReply: Sendable {
 /// Sends requests over connections that are kept and shared, each with a deadline and repeated where that may help.
 final class ChromaTransport: Sendable {
     private let client: HTTPClient
+    private let eventLoop: any EventLoop
     private let address: String
     private let headers: HTTPHeaders
     private let deadline: Duration
@@ -73,8 +72,14 @@ final class ChromaTransport: Sendable {
         options.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = configuration.limits.requestsInFlight
         // A span for each request is made even where nobody traces, and this library promises none.
         options.tracing.tracer = nil
+        options.http1_1ConnectionDebugInitializer = { channel in
+            channel.eventLoop.submit {
+                try channel.pipeline.syncOperations.addHandler(JoinedFlushes(), position: .first)
+            }
+        }
         // All on one event loop: a request that is prepared on another one than its connection's goes back and forth.
-        client = HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton.next(), configuration: options)
+        eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        client = HTTPClient(eventLoopGroup: eventLoop, configuration: options)
     }
 
     deinit {
@@ -88,24 +93,27 @@ final class ChromaTransport: Sendable {
 
     /// Sends a request until it is answered, the deadline passes, or repeating it would not help.
     ///
-    /// - Parameter mayRepeat: Asked before the request is sent again. If not, an earlier one did its work, and the
-    ///   answer is 404.
+    /// - Parameters:
+    ///   - end: When the deadline passes, if another request that this one is part of has set it.
+    ///   - mayRepeat: Asked before the request is sent again, and told when the deadline passes. If not, an earlier one
+    ///     did its work, and the answer is 404.
     func send(
-        _ call: ChromaCall, mayRepeat: (() async throws(VectorStoreError) -> Bool)? = nil
+        _ call: ChromaCall, until end: NIODeadline? = nil,
+        mayRepeat: ((_ end: NIODeadline) async throws(VectorStoreError) -> Bool)? = nil
     ) async throws(VectorStoreError) -> ChromaReply {
         var request = try prepare(call)
         request.body = call.body.map { .byteBuffer($0) }
-        let end = NIODeadline.now() + .nanoseconds(Self.nanoseconds(deadline))
+        let end = end ?? .now() + .nanoseconds(Self.nanoseconds(deadline))
         var attempt = 1
         var lastFailure: VectorStoreError?
         while true {
             let failure: VectorStoreError
             var hint: Duration?
-            let result: Result<HTTPClient.Response, any Error>
+            let result: Result<Exchange.Answer, any Error>
             do { result = .success(try await execute(request, end)) } catch { result = .failure(error) }
             switch result {
             case .success(let response):
-                let status = Int(response.status.code)
+                let status = response.status
                 if (200..<300).contains(status) || status == 404 || status == 409 {
                     return ChromaReply(status: status, body: response.body, isRepeated: attempt > 1)
                 }
@@ -122,7 +130,7 @@ final class ChromaTransport: Sendable {
             do { try await Task.sleep(for: pause) } catch { throw ChromaError.cancelled(error) }
             lastFailure = failure
             attempt += 1
-            if let mayRepeat, try await !mayRepeat() { return ChromaReply(status: 404, body: nil, isRepeated: true) }
+            if let mayRepeat, try await !mayRepeat(end) { return ChromaReply(status: 404, body: nil, isRepeated: true) }
         }
     }
 
@@ -142,14 +150,15 @@ final class ChromaTransport: Sendable {
         return request
     }
 
-    private func execute(_ request: HTTPClient.Request, _ end: NIODeadline) async throws -> HTTPClient.Response {
+    private func execute(_ request: HTTPClient.Request, _ end: NIODeadline) async throws -> Exchange.Answer {
         try Task.checkCancellation()
-        let task = client.execute(
-            request: request, delegate: ResponseAccumulator(request: request), deadline: end)
+        let exchange = Exchange()
         return try await withTaskCancellationHandler {
-            try await task.futureResult.get()
+            try await withCheckedThrowingContinuation { continuation in
+                eventLoop.execute { exchange.start(self.client, request, end, continuation) }
+            }
         } onCancel: {
-            task.cancel()
+            exchange.cancel()
         }
     }
 

@@ -38,7 +38,7 @@ extension ChromaVectorStore {
     /// Creates a collection; false if there is one that another call created.
     private func create(_ wanted: CollectionDescription) async throws(VectorStoreError) -> Bool {
         let creation = UUID().uuidString
-        let body = ChromaCollection.creation(wanted, configuration, creation)
+        let body = ByteBuffer(bytes: ChromaCollection.creation(wanted, configuration, creation))
         let reply = try await transport.send(.post(collectionsPath, body))
         switch reply.status {
         case 404:
@@ -105,8 +105,8 @@ extension ChromaVectorStore {
     /// the same collection, and not one that somebody created after the first request did its work.
     private func drop(_ present: ChromaCollection) async throws(VectorStoreError) -> ChromaReply {
         known.withLock { _ = $0.removeValue(forKey: UTF8Key(present.name)) }
-        return try await transport.send(.delete(path(named: present.name))) { () async throws(VectorStoreError) in
-            try await self.lookUp(present.name)?.id == present.id
+        return try await transport.send(.delete(path(named: present.name))) { (end) async throws(VectorStoreError) in
+            try await self.lookUp(present.name, until: end)?.id == present.id
         }
     }
 }
@@ -120,8 +120,12 @@ extension ChromaVectorStore {
     private func path(named name: String) -> String { "\(collectionsPath)/\(name)" }
 
     /// Asks the server, and notes the answer.
-    private func lookUp(_ name: String) async throws(VectorStoreError) -> ChromaCollection? {
-        let reply = try await transport.send(.get(path(named: name)))
+    ///
+    /// - Parameter end: When the deadline passes, if the question is part of another request.
+    private func lookUp(
+        _ name: String, until end: NIODeadline? = nil
+    ) async throws(VectorStoreError) -> ChromaCollection? {
+        let reply = try await transport.send(.get(path(named: name)), until: end)
         let found = reply.status == 404 ? nil : try ChromaCollection.read(reply.body)
         known.withLock { $0[UTF8Key(name)] = found }
         return found
@@ -148,7 +152,7 @@ extension ChromaVectorStore {
     /// A collection that was replaced is a mismatch, if another request of the call has had an answer from its
     /// predecessor, or if its dimension or metric is another one.
     func send(
-        _ operation: String, _ body: [UInt8]?, _ opened: OpenedCollection
+        _ operation: String, _ body: ByteBuffer?, _ opened: OpenedCollection
     ) async throws(VectorStoreError) -> ByteBuffer? {
         let name = opened.name
         var isRefreshed = false
@@ -167,6 +171,15 @@ extension ChromaVectorStore {
             if isRefreshed { throw ChromaError.notFound(name) }
             isRefreshed = true
         }
+    }
+}
+
+extension ChromaVectorStore {
+    /// Sends a request with a body that is made of bytes.
+    func send(
+        _ operation: String, _ body: [UInt8], _ opened: OpenedCollection
+    ) async throws(VectorStoreError) -> ByteBuffer? {
+        try await send(operation, ByteBuffer(bytes: body), opened)
     }
 }
 

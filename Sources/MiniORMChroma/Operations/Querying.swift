@@ -99,8 +99,7 @@ struct IndexSearch {
     }
 
     private static func middling(_ vector: [Float]) -> [Float] {
-        let exponent = VectorScale.exponent(vector)
-        return exponent == 0 ? vector : vector.map { VectorScale.scaled($0, by: -exponent) }
+        VectorScale.divided(vector, VectorScale.exponent(vector))
     }
 
     /// How many records the server has to choose from.

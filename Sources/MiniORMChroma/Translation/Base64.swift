@@ -1,4 +1,6 @@
 #if Chroma
+internal import NIOCore
+
 // Unsafe, because a checked access per byte costs more than the work: every index is below a count that is computed
 // from the input's, and the pointers do not leave the closures that they are given to.
 
@@ -6,18 +8,26 @@
 enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    /// Two characters for every 12 bits.
+    /// Two characters for every 12 bits, as they lie in memory.
     private static let pairs: [UInt16] = (0..<4096).map { bits in
-        UInt16(alphabet[bits >> 6]) | UInt16(alphabet[bits & 63]) << 8
+        (UInt16(alphabet[bits >> 6]) | UInt16(alphabet[bits & 63]) << 8).littleEndian
     }
 
-    /// Appends the text of some bytes.
-    static func append(_ bytes: [UInt8], to text: inout [UInt8]) {
-        bytes.withUnsafeBytes { append($0, to: &text) }
+    /// How long the text of so many bytes is.
+    static func length(_ count: Int) -> Int { (count + 2) / 3 * 4 }
+
+    /// The text of some bytes.
+    static func text(_ bytes: [UInt8]) -> String {
+        bytes.withUnsafeBytes { bytes in
+            String(unsafeUninitializedCapacity: length(bytes.count)) {
+                encode(bytes, into: UnsafeMutableRawBufferPointer($0))
+                return length(bytes.count)
+            }
+        }
     }
 
     /// Appends the text of a vector as the server reads it: float32, little-endian.
-    static func append(_ vector: [Float], to text: inout [UInt8]) {
+    static func append(_ vector: [Float], to text: inout ByteBuffer) {
         #if _endian(little)
         vector.withUnsafeBytes { append($0, to: &text) }
         #else
@@ -25,30 +35,38 @@ enum Base64 {
         #endif
     }
 
-    private static func append(_ bytes: UnsafeRawBufferPointer, to text: inout [UInt8]) {
-        let whole = bytes.count / 3
-        let length = (bytes.count + 2) / 3 * 4
-        let encoded = [UInt8](unsafeUninitializedCapacity: length) { output, count in
-            let target = UnsafeMutableRawBufferPointer(output)
-            pairs.withUnsafeBufferPointer { pairs in
-                for group in 0..<whole {
-                    let at = group * 3
-                    let bits = Int(bytes[at]) << 16 | Int(bytes[at + 1]) << 8 | Int(bytes[at + 2])
-                    let four = UInt32(pairs[bits >> 12]) | UInt32(pairs[bits & 0xFFF]) << 16
-                    target.storeBytes(of: four.littleEndian, toByteOffset: group * 4, as: UInt32.self)
-                }
-            }
-            let rest = bytes.count - whole * 3
-            if rest > 0 {
-                let first = Int(bytes[whole * 3]), second = rest == 2 ? Int(bytes[whole * 3 + 1]) : 0
-                output[whole * 4] = alphabet[first >> 2]
-                output[whole * 4 + 1] = alphabet[(first & 3) << 4 | second >> 4]
-                output[whole * 4 + 2] = rest == 2 ? alphabet[(second & 15) << 2] : UInt8(ascii: "=")
-                output[whole * 4 + 3] = UInt8(ascii: "=")
-            }
-            count = length
+    private static func append(_ bytes: UnsafeRawBufferPointer, to text: inout ByteBuffer) {
+        let length = length(bytes.count)
+        text.writeWithUnsafeMutableBytes(minimumWritableBytes: length) {
+            encode(bytes, into: $0)
+            return length
         }
-        text.append(contentsOf: encoded)
+    }
+
+    /// - Parameter text: At least as long as the text.
+    private static func encode(_ bytes: UnsafeRawBufferPointer, into text: UnsafeMutableRawBufferPointer) {
+        var at = 0, end = 0
+        pairs.withUnsafeBufferPointer { pairs in
+            // Six bytes of eight that are there.
+            while at + 8 <= bytes.count {
+                let bits = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+                text.storeBytes(of: pairs[Int(bits >> 52)], toByteOffset: end, as: UInt16.self)
+                text.storeBytes(of: pairs[Int(bits >> 40 & 0xFFF)], toByteOffset: end + 2, as: UInt16.self)
+                text.storeBytes(of: pairs[Int(bits >> 28 & 0xFFF)], toByteOffset: end + 4, as: UInt16.self)
+                text.storeBytes(of: pairs[Int(bits >> 16 & 0xFFF)], toByteOffset: end + 6, as: UInt16.self)
+                at += 6
+                end += 8
+            }
+        }
+        while at < bytes.count {
+            let count = min(3, bytes.count - at)
+            let bits = (0..<3).reduce(0) { $0 << 8 | ($1 < count ? Int(bytes[at + $1]) : 0) }
+            for index in 0..<4 {
+                text[end + index] = index <= count ? alphabet[bits >> (18 - index * 6) & 63] : UInt8(ascii: "=")
+            }
+            at += 3
+            end += 4
+        }
     }
 }
 #endif

@@ -11,17 +11,21 @@ struct IndexedKeys: Sendable, Hashable {
 
     /// The key of a field: its JSON Pointer (RFC 6901), which begins with a slash, so that no field name meets a key
     /// that the server reserves or refuses. `nil` where it is not indexed.
-    func key(_ path: [String]) -> String? { key(path, prefix: "") }
+    func key(_ path: [String]) -> String? { key(path.reduce("", Self.pointer), depth: path.count) }
 
     /// The key of an array's elements.
-    func elementsKey(_ path: [String]) -> String? { key(path, prefix: "[]") }
+    func elementsKey(_ path: [String]) -> String? { elementsKey(path.reduce("", Self.pointer), depth: path.count) }
 
-    private func key(_ path: [String], prefix: String) -> String? {
-        guard path.count <= Self.maximumDepth else { return nil }
-        let key = prefix + path.map(Self.part).joined()
-        guard let bytesPerKey else { return key }
-        return key.utf8.count <= bytesPerKey ? key : nil
+    /// The key of a field, from its JSON Pointer.
+    func key(_ pointer: String, depth: Int) -> String? {
+        depth <= Self.maximumDepth && pointer.utf8.count <= bytesPerKey ?? Int.max ? pointer : nil
     }
+
+    /// The key of an array's elements, from its JSON Pointer.
+    func elementsKey(_ pointer: String, depth: Int) -> String? { key("[]" + pointer, depth: depth) }
+
+    /// The JSON Pointer of a member of an object.
+    static func pointer(_ object: String, _ name: String) -> String { object + part(name) }
 
     private static func part(_ name: String) -> String {
         guard name.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else {

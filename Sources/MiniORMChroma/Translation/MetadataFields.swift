@@ -70,18 +70,22 @@ enum MetadataFields {
         if let payload { JSONWriter.append(payload, to: &text) } else { text.append(contentsOf: "null".utf8) }
         let pieces = pieces(text, limits.bytesPerValue)
         // A place is kept for the mark.
-        var places = limits.valuesPerRecord - pieces.count - 1
+        var places = limits.valuesPerRecord - max(1, pieces.count) - 1
         guard places >= 0 else {
             throw VectorStoreError(
                 .unsupportedPayload,
                 "the payload's JSON has \(text.count) bytes, more than the server keeps in a record", store: "chroma")
+        }
+        if pieces.isEmpty {
+            json.append(contentsOf: "{\"json\":".utf8)
+            JSONWriter.append(quotedUTF8: text, to: &json)
         }
         for (index, piece) in pieces.enumerated() {
             json.append(contentsOf: (index == 0 ? "{\"json\":" : ",\"json\(index)\":").utf8)
             JSONWriter.append(quoted: piece, to: &json)
         }
         if let payload, indexed.fields != .none {
-            if !append(fields: payload, path: [], indexed, &places, to: &json) {
+            if !append(fields: payload, of: "", depth: 1, indexed, &places, to: &json) {
                 append(key: partial, to: &json)
                 JSONWriter.append(quoted: isPartial, to: &json)
             }
@@ -89,10 +93,10 @@ enum MetadataFields {
         json.append(UInt8(ascii: "}"))
     }
 
-    /// A text in pieces of at most so many bytes, the first of which says how many there are, unless it is the only
-    /// one.
+    /// A text in pieces of at most so many bytes, the first of which says how many there are; none where it need not be
+    /// taken apart.
     private static func pieces(_ text: [UInt8], _ limit: Int?) -> [String] {
-        guard let limit, text.count > limit else { return [String(decoding: text, as: UTF8.self)] }
+        guard let limit, text.count > limit else { return [] }
         var pieces: [String] = []
         var start = 0
         while start < text.count {
@@ -128,19 +132,26 @@ enum MetadataFields {
     }
 
     /// Appends a key and value for each field, as long as there are places; false if one was left out for want of them.
+    ///
+    /// - Parameters:
+    ///   - object: The JSON Pointer of the object.
+    ///   - depth: How long the paths of its fields are.
     private static func append(
-        fields: [String: PayloadValue], path: [String], _ indexed: IndexedKeys, _ places: inout Int,
+        fields: [String: PayloadValue], of object: String, depth: Int, _ indexed: IndexedKeys, _ places: inout Int,
         to json: inout [UInt8]
     ) -> Bool {
         var isWhole = true
         for (name, value) in fields {
-            let path = path + [name]
             switch value {
             case .object(let members):
-                if !append(fields: members, path: path, indexed, &places, to: &json) { isWhole = false }
+                let pointer = IndexedKeys.pointer(object, name)
+                if !append(fields: members, of: pointer, depth: depth + 1, indexed, &places, to: &json) {
+                    isWhole = false
+                }
             case .array(let values) where indexed.fields == .scalarsAndElements:
                 let elements = Set(values.compactMap { Scalar($0)?.element }.map(UTF8Key.init))
-                guard !elements.isEmpty, let key = indexed.elementsKey(path) else { continue }
+                let pointer = IndexedKeys.pointer(object, name)
+                guard !elements.isEmpty, let key = indexed.elementsKey(pointer, depth: depth) else { continue }
                 guard elements.count <= places else {
                     isWhole = false
                     continue
@@ -154,7 +165,8 @@ enum MetadataFields {
                 }
                 json.append(UInt8(ascii: "]"))
             default:
-                guard let scalar = Scalar(value), let key = indexed.key(path) else { continue }
+                guard let scalar = Scalar(value) else { continue }
+                guard let key = indexed.key(IndexedKeys.pointer(object, name), depth: depth) else { continue }
                 guard places > 0 else {
                     isWhole = false
                     continue
@@ -175,14 +187,15 @@ enum MetadataFields {
 
     /// The payload of a text that ``append(_:exponent:_:to:)`` wrote, and the power of two that multiplies the vector.
     static func read(_ text: String?) throws(VectorStoreError) -> (payload: [String: PayloadValue]?, exponent: Int) {
-        guard let text else { return (nil, 0) }
-        var json = text.utf8[...]
+        guard var text else { return (nil, 0) }
         let exponent = exponent(text)
-        if json.first == UInt8(ascii: "e") {
-            json = json[(json.firstIndex(of: UInt8(ascii: " ")).map(json.index(after:)) ?? json.startIndex)...]
-        }
         do {
-            switch try PayloadValue(json: json) {
+            let value = text.withUTF8 { bytes in
+                let isScaled = bytes.first == UInt8(ascii: "e")
+                let start = isScaled ? (bytes.firstIndex(of: UInt8(ascii: " ")) ?? -1) + 1 : 0
+                return JSONReader.value(UnsafeBufferPointer(rebasing: bytes[start...]))
+            }
+            switch try value.get() {
             case .null: return (nil, exponent)
             case .object(let members): return (members, exponent)
             default: break

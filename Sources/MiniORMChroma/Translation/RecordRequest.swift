@@ -29,7 +29,8 @@ enum RecordRequest {
     static func query(
         _ vectors: ArraySlice<[Float]>, _ clause: WhereClause?, results: Int, _ columns: [Column]
     ) -> [UInt8] {
-        var body: [UInt8] = Array("{\"n_results\":\(results),\"query_embeddings\":[".utf8)
+        var body = Array("{\"n_results\":\(results),\"query_embeddings\":[".utf8)
+        body.reserveCapacity(vectors.reduce(200) { $0 + $1.count * FloatText.longest } + (clause?.json.count ?? 0))
         for vector in vectors {
             append(vector, to: &body)
             body.append(UInt8(ascii: ","))
@@ -59,10 +60,7 @@ enum RecordRequest {
 
     static func append(_ vector: [Float], to body: inout [UInt8]) {
         body.append(UInt8(ascii: "["))
-        for (index, component) in vector.enumerated() {
-            if index > 0 { body.append(UInt8(ascii: ",")) }
-            body.append(contentsOf: component.description.utf8)
-        }
+        FloatText.append(vector, to: &body)
         body.append(UInt8(ascii: "]"))
     }
 

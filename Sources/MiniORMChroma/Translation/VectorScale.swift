@@ -12,6 +12,11 @@ enum VectorScale {
         return vector.reduce(0) { max($0, $1.magnitude) }.exponent
     }
 
+    /// A vector divided by a power of two.
+    static func divided(_ vector: [Float], _ exponent: Int) -> [Float] {
+        exponent == 0 ? vector : vector.map { scaled($0, by: -exponent) }
+    }
+
     /// A component times a power of two.
     static func scaled(_ component: Float, by exponent: Int) -> Float {
         Float(Double(sign: .plus, exponent: exponent, significand: Double(component)))

@@ -244,9 +244,7 @@ extension StoredPoint.Kept {
 
     private static func payload(_ text: UnsafeRawBufferPointer) -> StoredPoint.Payload {
         do throws(VectorStoreError) {
-            let value = try JSONReader.read(text.assumingMemoryBound(to: UInt8.self)) {
-                (reader) throws(VectorStoreError) in try reader.value()
-            }
+            let value = try JSONReader.value(text.assumingMemoryBound(to: UInt8.self)).get()
             guard case .object(let members) = value else {
                 throw VectorStoreError(.payloadDecoding, "not an object", store: QdrantVectorStore.name)
             }
