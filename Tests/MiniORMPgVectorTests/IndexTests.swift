@@ -226,7 +226,6 @@ import Testing
         try repository.upsert(records)
         try store.createIndex("planned", .hnsw(efSearch: 40))
         let table = "\(Server.schema).planned"
-        try store.execute("analyze \(table)")
         for (filter, value, count) in [
             (["kind": "rare"] as VectorFilter, "{\"kind\": \"rare\"}", 1000),
             (.field("nested.kind") == 1, "{\"nested\": {\"kind\": 1}}", 1333),

@@ -119,6 +119,8 @@ struct IndexBuilding: Sendable {
                         create index \(way.concurrently ? "concurrently" : "") \(index.new.name.quotedName)
                         on \(table.name.quoted) \(definition)
                         """, limit: limit)
+                    // So that the server knows at once how many rows a filter leaves, and with that which index to use.
+                    try connection.script("analyze \(table.name.quoted)", limit: limit)
                     // Renaming waits for nobody who reads or writes.
                     try session.atomically(connection, limit) { () throws(VectorStoreError) in
                         try connection.script(
