@@ -104,7 +104,9 @@ package enum JSONWriter {
             } else {
                 let length = byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
                 start = min(index + length, bytes.count)
-                for unit in String(decoding: bytes[index..<start], as: UTF8.self).utf16 { append(unit: unit, to: &text) }
+                for unit in String(decoding: bytes[index..<start], as: UTF8.self).utf16 {
+                    append(unit: unit, to: &text)
+                }
             }
         }
         text.append(UInt8(ascii: "\""))
