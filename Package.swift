@@ -105,7 +105,10 @@ let package = Package(
         ),
         .testTarget(
             name: "MiniORMChromaTests",
-            dependencies: ["MiniORM", "MiniORMConformance", "TestSupport", "MiniORMChroma"],
+            dependencies: [
+                "MiniORM", "MiniORMConformance", "TestSupport", "MiniORMChroma",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Chroma"])),
+            ],
             exclude: ["faulty_proxy.py"],
             swiftSettings: settings
         ),

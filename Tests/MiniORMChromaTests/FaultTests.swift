@@ -2,6 +2,7 @@
 import Foundation
 import MiniORM
 import MiniORMChroma
+import Synchronization
 import Testing
 
 @Suite(.serialized)
@@ -34,21 +35,24 @@ struct FaultTests {
         var configuration = ChromaConfiguration(host: "127.0.0.1", port: port)
         let patient = RetryPolicy(maximumAttempts: 100, baseDelay: .milliseconds(100), maximumDelay: .milliseconds(500))
         configuration.retries = patient
+        // Two are under way at a time, so that one at least has been answered when 3,000 records are in.
+        configuration.limits.recordsPerWrite = 1_000
         let sure = try ChromaVectorStore(configuration)
         let target = try await AsyncVectorRepository(sure, "faults", dimension: 16, metric: .l2)
         if !retrying { configuration.retries = .none }
         let repository = try await AsyncVectorRepository(
             try ChromaVectorStore(configuration), "faults", dimension: 16, metric: .l2)
         let all = records(20_000)
+        let hasEnded = Mutex(false)
         async let upsert: VectorStoreError? = {
+            defer { hasEnded.withLock { $0 = true } }
             do throws(VectorStoreError) { try await repository.upsert(all) } catch { return error }
             return nil
         }()
         // Killed when a part is in, and not all.
-        let end = ContinuousClock.now + .seconds(60)
         while try await target.count() < 3_000 {
+            try #require(!hasEnded.withLock { $0 }, "the upsert does not get on")
             try await Task.sleep(for: .milliseconds(5))
-            try #require(ContinuousClock.now < end, "the upsert does not get on")
         }
         server.kill()
         if !retrying { _ = await upsert }
@@ -142,12 +146,48 @@ struct FaultTests {
         proxy.child.kill()
     }
 
+    @Test("a task that is cancelled already sends nothing")
+    func cancelledBefore() async throws {
+        let proxy = try FaultyProxy([])
+        let store = try proxy.store()
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await store.listCollections()
+        }
+        let result = await task.result
+        let error = #expect(throws: VectorStoreError.self) { try result.get() }
+        #expect(error?.code == .cancelled)
+        #expect(try proxy.log().isEmpty)
+        proxy.child.kill()
+    }
+
+    @Test("a drop whose answer is lost has one deadline, with the look at what became of it")
+    func deadlineOfDrop() async throws {
+        // Looked up and created; looked up, dropped, looked up again. The last two together take longer than the
+        // deadline, each of them less.
+        let proxy = try FaultyProxy(["", "", "", "late-lose", "late", "pause=2"])
+        _ = try await ChromaServer.send("DELETE", "/collections/fault-drop")
+        let store = try proxy.store { $0.deadline = .seconds(3) }
+        _ = try await AsyncVectorRepository(store, "fault-drop", dimension: 2)
+        let error = await #expect(throws: VectorStoreError.self) { try await store.dropCollection("fault-drop") }
+        #expect(error?.code == .timeout)
+        #expect(try await ChromaServer.send("GET", "/collections/fault-drop").status == 404)
+        proxy.child.kill()
+    }
+
     @Test("cancelling the task ends a call that gets no answer")
     func cancellation() async throws {
         let proxy = try FaultyProxy(["delay"])
         let store = try proxy.store()
-        let task = Task { try await store.listCollections() }
-        try await Task.sleep(for: .milliseconds(100))
+        let hasEnded = Mutex(false)
+        let task = Task {
+            defer { hasEnded.withLock { $0 = true } }
+            return try await store.listCollections()
+        }
+        while try proxy.log().isEmpty {
+            try #require(!hasEnded.withLock { $0 }, "the request is not sent")
+            try await Task.sleep(for: .milliseconds(20))
+        }
         task.cancel()
         let result = await task.result
         #expect(throws: VectorStoreError.self) { try result.get() }

@@ -1,6 +1,8 @@
 #if Chroma
+import Foundation
 import MiniORM
 @testable import MiniORMChroma
+import NIOCore
 import Testing
 
 struct TranslationTests {
@@ -294,10 +296,72 @@ struct TranslationTests {
 
     @Test func base64IsTheStandardOne() {
         for (text, encoded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
-            var bytes: [UInt8] = []
-            Base64.append(Array(text.utf8), to: &bytes)
-            #expect(String(decoding: bytes, as: UTF8.self) == encoded)
+            #expect(Base64.text(Array(text.utf8)) == encoded)
         }
+        // All lengths, as eight bytes are read at a time.
+        for count in 0..<40 {
+            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255) }
+            #expect(Base64.text(bytes) == Data(bytes).base64EncodedString())
+        }
+    }
+
+    @Test func theTextOfAFloatReadsBackToIt() throws {
+        var floats = (0..<20_000).map { _ in Float(bitPattern: .random(in: 0...UInt32.max)) }.filter(\.isFinite)
+        for exponent in -149...127 {
+            let power = Float(sign: .plus, exponent: exponent, significand: 1)
+            floats += [power, power.nextUp, power.nextDown, -power]
+        }
+        for exponent in -45...38 {
+            let power = try #require(Float("1e\(exponent)"))
+            floats += [power, power.nextUp, power.nextDown]
+        }
+        floats += [
+            0, -0.0, 0.1, 1, 16_777_215, .greatestFiniteMagnitude, .leastNonzeroMagnitude, .leastNormalMagnitude,
+        ]
+        var text: [UInt8] = []
+        FloatText.append(floats, to: &text)
+        let read = try PayloadValue(json: "[\(String(decoding: text, as: UTF8.self))]").arrayValue ?? []
+        #expect(read.count == floats.count)
+        // By way of a double, as the server reads it.
+        for (value, float) in zip(read, floats) { #expect(value.doubleValue.map(Float.init) == float) }
+    }
+
+    @Test func noFloatsHaveNoText() {
+        var text: [UInt8] = []
+        FloatText.append([], to: &text)
+        #expect(text.isEmpty)
+    }
+
+    @Test(arguments: [true, false])
+    func bodiesEndBeforeTheyBecomeTooLong(_ isBase64: Bool) throws {
+        let mark = ChromaCollection.Mark(
+            dimension: 3, metric: .dot, indexed: IndexedKeys(fields: .scalars), creation: "")
+        var records = (0..<20).map { index in
+            VectorRecord(id: "r\(index)", vector: [1, 2, Float(index)], payload: ["n": .int(Int64(index))])
+        }
+        records[7].payload = ["long": .string(String(repeating: "x", count: 3_000))]
+        var limits = ChromaLimits()
+        limits.bytesPerWrite = 700
+        var rest = records[...], lengths: [Int] = []
+        while !rest.isEmpty {
+            let (body, count) = try UpsertBody.first(of: rest, limit: 9, mark, limits, isBase64: isBase64)
+            let members = try PayloadValue(json: body.readableBytesView).objectValue ?? [:]
+            #expect(members["ids"]?.arrayValue == rest.prefix(count).map { .string($0.id) })
+            #expect(members["metadatas"]?.arrayValue?.count == count)
+            let vectors = members["embeddings"]?.arrayValue ?? []
+            if isBase64 {
+                let bytes = rest.prefix(count).map { $0.vector.flatMap { $0.bitPattern.littleEndianBytes } }
+                #expect(vectors == bytes.map { .string(Base64.text($0)) })
+            } else {
+                let floats = vectors.map { ($0.arrayValue ?? []).map { $0.doubleValue.map(Float.init) } }
+                #expect(floats == rest.prefix(count).map(\.vector))
+            }
+            // Only a single record may be longer.
+            #expect(body.readableBytes <= limits.bytesPerWrite || count == 1)
+            lengths.append(count)
+            rest = rest.dropFirst(count)
+        }
+        #expect(lengths.reduce(0, +) == 20 && lengths.contains(1) && lengths.contains { $0 > 1 })
     }
 
     @Test func namesBeyondTheServersRuleAreRefused() {
@@ -326,5 +390,9 @@ struct TranslationTests {
             #expect(throws: VectorStoreError.self, "\(url)") { try ChromaConfiguration(url: url) }
         }
     }
+}
+
+extension UInt32 {
+    fileprivate var littleEndianBytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: self >> ($0 * 8)) } }
 }
 #endif

@@ -4,11 +4,13 @@ faulty_proxy.py UPSTREAM_HOST:PORT [FAULT|OPTION=...]...    prints the port that
 
 Each fault is for one request, in turn: `429` and `503` answer so, `cut` closes the connection before the request is
 passed on, `lose` after it (the server did its work, the client does not hear of it), `half` in the middle of the
-answer, `delay` answers after a minute, `replace` creates another collection of the name in the path after the request
+answer, `delay` answers after a minute, `late` after the option `pause=SECONDS`, `late-lose` does the work and closes
+the connection after as long, `replace` creates another collection of the name in the path after the request
 did its work, and loses the answer.
 
 Options are for all requests. `demand=NAME: VALUE`: a request without this header is answered 401. `preflight=JSON`:
-what the server says of itself. `slow=SECONDS`: each answer to an upsert takes as long. `certificate=FILE` and
+what the server says of itself. `slow=SECONDS`: each answer to an upsert takes as long. `retry-after=SECONDS`: what a
+429 asks for, 1 unless told. `certificate=FILE` and
 `key=FILE`: TLS. `GET /log` answers what was asked so far, as JSON: of each request its method, path, number of the
 connection, body (cut) and its length, and how many upserts were under way.
 """
@@ -86,17 +88,22 @@ class Proxy(BaseHTTPRequestHandler):
         with turn:
             fault = faults.pop(0) if faults else ""
         if fault.isdigit():
-            self.answer(int(fault), b'{"error":"fault"}', {"Retry-After": "1"} if fault == "429" else {})
+            headers = {"Retry-After": options.get("retry-after", "1")} if fault == "429" else {}
+            self.answer(int(fault), b'{"error":"fault"}', headers)
             return
         if fault == "delay":
             time.sleep(60)
         if fault == "cut":
             return self.close()
+        if fault == "late":
+            time.sleep(float(options["pause"]))
         status, content = ask(self.command, self.path, body)
         if fault == "replace":
             collections, _, name = self.path.rpartition("/")
             ask("POST", collections, json.dumps({"name": name}).encode())
-        if fault in ("lose", "replace"):
+        if fault == "late-lose":
+            time.sleep(float(options["pause"]))
+        if fault in ("lose", "late-lose", "replace"):
             return self.close()
         self.answer(status, content, {}, half=fault == "half")
 

@@ -124,6 +124,57 @@ func expectError(
 
     @Test func writesUnicodeAsItIs() { #expect(PayloadValue.string("é😀\u{7F}").json() == "\"é😀\u{7F}\"") }
 
+    /// Strings are looked at in pieces of eight bytes: each special one is found wherever it stands, and beside others.
+    @Test func specialBytesAreFoundWhereverTheyStand() throws {
+        let specials: [Unicode.Scalar] = [
+            "\"", "\\", "\u{0}", "\u{1F}", "\n", " ", "!", "#", "[", "]", "\u{7F}", "é", "😀",
+        ]
+        for length in 0..<20 {
+            for first in 0...length {
+                for second in first...length {
+                    let pair = (specials.randomElement() ?? " ", specials.randomElement() ?? " ")
+                    var text = String.UnicodeScalarView(String(repeating: "a", count: length).unicodeScalars)
+                    text.insert(pair.1, at: text.index(text.startIndex, offsetBy: second))
+                    text.insert(pair.0, at: text.index(text.startIndex, offsetBy: first))
+                    let value = PayloadValue.string(String(text))
+                    for asASCII in [false, true] {
+                        let json = value.json(asASCII: asASCII)
+                        #expect(json == Self.quoted(text, asASCII: asASCII))
+                        #expect(try PayloadValue(json: json) == value)
+                    }
+                }
+            }
+            for special: UInt8 in [0x00, 0x1F, 0x80, 0xFF] {
+                for place in 0...length {
+                    for isEscaped in [false, true] {
+                        var bytes = [UInt8](repeating: UInt8(ascii: "a"), count: length)
+                        bytes.insert(special, at: place)
+                        let json = Array((isEscaped ? #""\n"# : "\"").utf8) + bytes + Array("\"".utf8)
+                        expectError(.invalidArgument) { try PayloadValue(json: json) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The text of a string, a scalar at a time.
+    private static func quoted(_ scalars: String.UnicodeScalarView, asASCII: Bool) -> String {
+        "\""
+            + scalars.map { scalar in
+                switch scalar {
+                case "\"": return "\\\""
+                case "\\": return "\\\\"
+                case "\n": return "\\n"
+                default:
+                    guard scalar.value < 0x20 || asASCII && scalar.value >= 0x7F else { return String(scalar) }
+                    return String(scalar).utf16.map { unit in
+                        let digits = String(unit, radix: 16)
+                        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                    }.joined()
+                }
+            }.joined() + "\""
+    }
+
     @Test func doublesSurvive() throws {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<20_000 {

@@ -2,7 +2,7 @@
 /// How much one request may ask for. What is `nil` is asked of the server, or not limited.
 public struct ChromaLimits: Sendable, Hashable {
     /// Records in one write, at the most. The server's own limit counts too, if it is lower.
-    public var recordsPerWrite: Int = 1_000
+    public var recordsPerWrite: Int = 2_000
     /// Bytes of one write; a single record may exceed it.
     public var bytesPerWrite: Int = 8 << 20
     /// Records in one answer, at least 2.
