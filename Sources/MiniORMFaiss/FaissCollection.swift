@@ -242,7 +242,7 @@ extension FaissCollection {
         var unique: [VectorRecord] = []
         unique.reserveCapacity(records.count)
         for record in records {
-            guard record.vector.count == dimension, record.vector.allSatisfy(\.isFinite) else {
+            guard record.vector.count == dimension, record.vector.isFinite else {
                 throw VectorStoreError(
                     .invalidVector, "a vector holds \(dimension) finite numbers here", recordID: record.id)
             }

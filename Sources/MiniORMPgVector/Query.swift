@@ -24,7 +24,7 @@ struct Query {
         _ vectors: [[Float]], _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) -> [[VectorSearchResult]]? {
         guard options.topK > 0 else { return vectors.map { _ in [] } }
-        for vector in vectors where vector.count != table.description.dimension || !vector.allSatisfy(\.isFinite) {
+        for vector in vectors where vector.count != table.description.dimension || !vector.isFinite {
             throw .pgvector(
                 .invalidVector, "the query vector is not \(table.description.dimension) finite numbers",
                 collection: table.description.name)

@@ -145,7 +145,7 @@ struct Upsert {
             let record = batch.records.first { !HalfPrecision.holds($0.vector) }
             return record.map { beyondHalfPrecision($0, cause: error.cause) } ?? error
         case Self.refusedVector:
-            let record = batch.records.first { !$0.vector.allSatisfy(\.isFinite) }
+            let record = batch.records.first { !$0.vector.isFinite }
             return record.map { invalidVector($0, cause: error.cause) } ?? error
         default: return error
         }

@@ -131,7 +131,7 @@ extension QdrantVectorStore {
         }
         request.field(8, UInt64(clamping: search.limit))
         request.message(10) { $0.field(1, search.options.includeVectors) }
-        search.collection.writePayloadSelector(11, to: &request)
+        try request.message(11, search.collection.payloadSelector)
         if let consistency { try request.message(12, consistency) }
         return request
     }

@@ -128,7 +128,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     ) throws(VectorStoreError) -> [[VectorSearchResult]] {
         if vectors.isEmpty { return [] }
         let description = collection.description
-        for vector in vectors where vector.count != description.dimension || !vector.allSatisfy(\.isFinite) {
+        for vector in vectors where vector.count != description.dimension || !vector.isFinite {
             throw error(
                 .invalidVector, "a query vector has \(description.dimension) components, all of them finite",
                 description.name)

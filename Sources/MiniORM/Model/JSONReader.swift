@@ -17,13 +17,7 @@ package struct JSONReader {
         _ text: some Sequence<UInt8>, as read: (inout JSONReader) throws(VectorStoreError) -> Value
     ) throws(VectorStoreError) -> Value {
         func whole(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<Value, VectorStoreError> {
-            Result { () throws(VectorStoreError) in
-                var reader = JSONReader(bytes: bytes)
-                let value = try read(&reader)
-                reader.skipWhitespace()
-                guard reader.position == bytes.count else { throw reader.error("there is more after the value") }
-                return value
-            }
+            Self.whole(bytes, as: read)
         }
         let result = text.withContiguousStorageIfAvailable(whole) ?? Array(text).withUnsafeBufferPointer(whole)
         return try result.get()
@@ -31,9 +25,15 @@ package struct JSONReader {
 
     /// The value of one text. Not generic: where many short texts are read, that would cost as much as reading them.
     package static func value(_ bytes: UnsafeBufferPointer<UInt8>) -> Result<PayloadValue, VectorStoreError> {
+        whole(bytes) { (reader) throws(VectorStoreError) in try reader.value() }
+    }
+
+    private static func whole<Value>(
+        _ bytes: UnsafeBufferPointer<UInt8>, as read: (inout JSONReader) throws(VectorStoreError) -> Value
+    ) -> Result<Value, VectorStoreError> {
         Result { () throws(VectorStoreError) in
             var reader = JSONReader(bytes: bytes)
-            let value = try reader.value()
+            let value = try read(&reader)
             reader.skipWhitespace()
             guard reader.position == bytes.count else { throw reader.error("there is more after the value") }
             return value
@@ -269,28 +269,13 @@ extension JSONReader {
         }
     }
 
-    /// Goes on to a quotation mark, a backslash, a control character or the end, eight bytes at a time; whether all on
-    /// the way are ASCII, which needs no more checks.
+    /// Goes on to a quotation mark, a backslash, a control character or the end; whether all on the way are ASCII, which
+    /// needs no more checks.
     @discardableResult
     private mutating func skipPlain() -> Bool {
-        let ones: UInt64 = 0x0101_0101_0101_0101, tops: UInt64 = 0x8080_8080_8080_8080
-        let raw = UnsafeRawBufferPointer(bytes)
-        var seen: UInt64 = 0
-        while position + 8 <= bytes.count {
-            let eight = raw.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-            let quotes = eight ^ ones &* 0x22, backslashes = eight ^ ones &* 0x5C
-            // The top bit of each such byte; those above the first may have one too many, which are looked at below.
-            let special =
-                (eight &- ones &* 0x20) & ~eight | (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
-            if special & tops != 0 { break }
-            seen |= eight
-            position += 8
-        }
-        while byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
-            seen |= UInt64(byte)
-            position += 1
-        }
-        return seen & tops == 0
+        let plain = JSONPlainText.end(bytes, from: position)
+        position = plain.index
+        return plain.isASCII
     }
 
     /// Reads to the end of a string that nobody wants to have.

@@ -91,7 +91,7 @@ package enum JSONWriter {
         text.append(UInt8(ascii: "\""))
         var start = 0
         while true {
-            let index = plainEnd(bytes, from: start, asASCII: asASCII)
+            let index = JSONPlainText.end(bytes, from: start, asASCII: asASCII).index
             text.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[start..<index]))
             guard index < bytes.count else { break }
             start = index + 1
@@ -110,32 +110,6 @@ package enum JSONWriter {
             }
         }
         text.append(UInt8(ascii: "\""))
-    }
-
-    /// Where the bytes end that a string holds as they are, eight of them looked at at a time.
-    private static func plainEnd(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, asASCII: Bool) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101, tops: UInt64 = 0x8080_8080_8080_8080
-        let raw = UnsafeRawBufferPointer(bytes)
-        var index = start
-        while index + 8 <= bytes.count {
-            let eight = raw.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            let quotes = eight ^ ones &* 0x22, backslashes = eight ^ ones &* 0x5C
-            // The top bit of each byte that is below 0x20, a quotation mark or a backslash; above the first such byte
-            // there may be one too many, which the loop below looks at.
-            var special = (eight &- ones &* 0x20) & ~eight
-            special |= (quotes &- ones) & ~quotes
-            special |= (backslashes &- ones) & ~backslashes
-            if asASCII { special |= eight | (eight &+ ones) }
-            if special & tops != 0 { break }
-            index += 8
-        }
-        while index < bytes.count {
-            let byte = bytes[index]
-            let isPlain = byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-            guard isPlain && (byte < 0x7F || !asASCII) else { break }
-            index += 1
-        }
-        return index
     }
 
     private static func append(escaped byte: UInt8, to text: inout [UInt8]) {

@@ -217,18 +217,10 @@ extension RepositoryRules {
                 .invalidVector, "\(what) has \(vector.count) components; the collection has \(collection.dimension)",
                 recordID: recordID)
         }
-        guard Self.isFinite(vector) else {
+        guard vector.isFinite else {
             let index = vector.firstIndex { !$0.isFinite } ?? 0
             throw error(.invalidVector, "component \(index) of \(what) is not finite", recordID: recordID)
         }
-    }
-
-    /// Whether no component is infinite or NaN. Looks at every one, without a branch, as nearly every vector is.
-    private static func isFinite(_ vector: [Float]) -> Bool {
-        let exponent = Float.infinity.bitPattern
-        var isOne: UInt32 = 0
-        for component in vector { isOne |= component.bitPattern & exponent == exponent ? 1 : 0 }
-        return isOne == 0
     }
 
     private func checked(_ options: QueryOptions) throws(VectorStoreError) -> QueryOptions {

@@ -15,7 +15,7 @@ extension ChromaVectorStore {
         let opened = try await open(request.collection)
         let mark = opened.mark
         for vector in request.vectors {
-            guard vector.count == mark.dimension, vector.allSatisfy(\.isFinite) else {
+            guard vector.count == mark.dimension, vector.isFinite else {
                 throw VectorStoreError(
                     .invalidVector, "a query vector has \(mark.dimension) finite components", store: name,
                     collection: request.collection)

@@ -90,15 +90,8 @@ struct QdrantCollection: Sendable, Equatable {
         .with { if isOurs { $0.include.fields = [Reserved.key] } else { $0.enable = true } }
     }
 
-    /// Writes ``payloadSelector``.
-    func writePayloadSelector(_ field: Int, to request: inout ProtobufWriter) {
-        request.message(field) { selector in
-            if isOurs { selector.message(2) { $0.field(1, Reserved.key) } } else { selector.field(1, true) }
-        }
-    }
-
     func check(_ vector: [Float], recordID: String? = nil) throws(VectorStoreError) {
-        guard vector.count == dimension, vector.allSatisfy(\.isFinite) else {
+        guard vector.count == dimension, vector.isFinite else {
             throw VectorStoreError(
                 .invalidVector,
                 "a vector of this collection has \(dimension) finite components; this one has \(vector.count)",
