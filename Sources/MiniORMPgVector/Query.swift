@@ -120,7 +120,9 @@ struct Query {
         let vectorColumn = options.includeVectors ? ", row_vector" : ""
         let sql: String
         if way != .index {
-            let quick = way == .scan ? scores.scoreOfMost(table.vector, query, asked.range) : nil
+            let quick =
+                way == .scan
+                ? scores.scoreOfMost(table.vector, query, asked.range, isOneBeyond: isOneBeyond(scores)) : nil
             let score = quick ?? scores.score(table.vector, query, asked.range)
             // The sort copies every row that it is given: payloads and vectors are read afterwards, by place.
             sql = """
@@ -147,6 +149,13 @@ struct Query {
                 """
         }
         return (sql, filter.parameters)
+    }
+
+    /// Whether there is a row that pgvector's operators are not enough for, where an index answers that: asked by its
+    /// order, so that the server does not look through the table instead. Without rows that is one page.
+    private func isOneBeyond(_ scores: ScoreSQL) -> String? {
+        guard table.hasRangeIndex, let isBeyond = scores.isBeyond(table.vector) else { return nil }
+        return "(select true from \(table.name.quoted) where \(isBeyond) order by \(table.id) limit 1)"
     }
 
     /// The distance in the form that the index knows.

@@ -48,12 +48,28 @@ struct ScoreSQL {
     ///
     /// There are hardly ever such rows, and without the subquery that they need the server can share a scan among
     /// processes, and knows what it costs.
-    func scoreOfMost(_ column: String, _ query: String, _ range: QueryVector.Range) -> String? {
+    ///
+    /// - Parameter isOneBeyond: Whether there is a row that ``isBeyond(_:)`` tells, where that can be known at once: then
+    ///   a row is looked at once and no more.
+    func scoreOfMost(
+        _ column: String, _ query: String, _ range: QueryVector.Range, isOneBeyond: String?
+    ) -> String? {
         switch range {
-        case .zero: "0::float4"
-        case .wide: nil
-        case .usual: "(\(plain(column, query)))::float4"
+        case .zero: return "0::float4"
+        case .wide: return nil
+        case .usual:
+            let distance = "(\(column) \(distanceOperator) \(query))"
+            let careful = plain(column, query)
+            guard let isOneBeyond, metric != .l2 else { return "(\(careful))::float4" }
+            let quick = metric == .cosine ? "1 - \(distance)" : "-\(distance)"
+            return "(case when \(isOneBeyond) then \(careful) else \(quick) end)::float4"
         }
+    }
+
+    /// Whether the length of a row's vector alone may make its distance wrong; `nil` where it is not the length that does.
+    func isBeyond(_ column: String) -> String? {
+        guard metric != .l2 else { return nil }
+        return "(not (\(schema).vector_norm(\(column)) between 1e-15 and 1e15))"
     }
 
     /// The score by pgvector's operators; null where it might be wrong.

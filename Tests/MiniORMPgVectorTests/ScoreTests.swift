@@ -50,5 +50,52 @@ import Testing
         }
         try repository.dropCollection()
     }
+
+    /// Whether a row is beyond pgvector's operators is asked of an index in the same statement, so that a row of whoever's
+    /// that comes or goes counts at once.
+    @Test(arguments: Server.both, [VectorMetric.cosine, .dot])
+    func aRowBeyondTheUsualRangeCountsAtOnce(_ server: Server, _ metric: VectorMetric) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let repository = try VectorRepository(store, "range", dimension: 2, metric: metric, overwrite: true)
+        let model = try VectorRepository(InMemoryVectorStore(), "range", dimension: 2, metric: metric)
+        func add(_ records: [VectorRecord]) throws {
+            for record in records {
+                let vector = "[\(record.vector[0]),\(record.vector[1])]"
+                try store.execute(
+                    "insert into \(Server.schema).range values ($1, $2::text::vector)",
+                    [.text(record.id), .text(vector)])
+            }
+            try model.upsert(records)
+        }
+        let query: [Float] = [3, 4]
+        func isSame() throws -> Bool {
+            let (found, expected) = (try repository.query(query, topK: 100), try model.query(query, topK: 100))
+            return found.map(\.id) == expected.map(\.id)
+                && zip(found, expected).allSatisfy { abs($0.score - $1.score) <= 1e-5 * max(1, abs($1.score)) }
+        }
+        try add((0..<50).map { VectorRecord(id: "r\($0)", vector: [Float($0) - 25, 7]) })
+        #expect(try isSame())
+        for (number, vector) in ([[0, 0], [1e20, 1e19], [1e-20, 3e-20], [3e38, 3e38]] as [[Float]]).enumerated() {
+            let record = VectorRecord(id: "x\(number)", vector: vector)
+            try add([record])
+            #expect(try isSame(), "\(metric), with \(vector)")
+            try store.execute("delete from \(Server.schema).range where id = $1", [.text(record.id)])
+            try model.delete([record.id])
+            #expect(try isSame(), "\(metric), without \(vector)")
+        }
+        // What is counted on a connection is told to others later.
+        let counting = """
+            select sum(pg_stat_get_xact_numscans(indexrelid)) from pg_index join pg_class on pg_class.oid = indexrelid
+            where indrelid = '\(Server.schema).range'::regclass and starts_with(relname, 'mini_orm_range_')
+            """
+        try store.withTransaction { transaction in
+            let inside = try VectorRepository(transaction.store, "range", dimension: 2, metric: metric)
+            let before = try #require(transaction.execute(counting).rows.first?.first?.flatMap { Int($0) })
+            _ = try inside.query(query, topK: 3)
+            #expect(try transaction.execute(counting).rows == [["\(before + 1)"]])
+        }
+        try repository.dropCollection()
+    }
 }
 #endif

@@ -88,7 +88,10 @@ struct Catalog: Sendable {
                     where i.indrelid = k.oid and i.indisvalid and m.amname = 'gin' and a.attname = c.payload_column),
                 (select string_agg(x.relname, ' ') from pg_catalog.pg_index i
                     join pg_catalog.pg_class x on x.oid = i.indexrelid
-                    where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.fieldPrefix)'))
+                    where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.fieldPrefix)')),
+                exists (
+                    select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+                    where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.rangePrefix)'))
             from \(source) where c.table_schema = $1 and c.table_name = $2
             """, parameters, limit: limit)
         guard rows.count > 0 else { return nil }
@@ -104,7 +107,8 @@ struct Catalog: Sendable {
             name: name, oid: oid, idColumn: id, vectorColumn: vector, payloadColumn: payload, isOurs: rows.bool(0, 6),
             approximation: rows.text(0, 7).flatMap(CollectionTable.Approximation.init(rawValue:)),
             isHalf: rows.bool(0, 8), searchEffort: rows.integer(0, 9).map { Int($0) },
-            hasPayloadIndex: rows.bool(0, 10), fieldIndexes: Self.keys(of: rows.text(0, 11), oid))
+            hasPayloadIndex: rows.bool(0, 10), fieldIndexes: Self.keys(of: rows.text(0, 11), oid),
+            hasRangeIndex: rows.bool(0, 12))
     }
 
     /// The keys of the paths that indexes are on, by the names of these.

@@ -27,6 +27,8 @@ struct CollectionTable: Sendable {
     var hasPayloadIndex: Bool
     /// The paths that there are indexes on; see ``IndexName/key(of:)``.
     var fieldIndexes: Set<String>
+    /// Whether there is an index of the rows that ``ScoreSQL/isBeyond(_:)`` tells.
+    var hasRangeIndex: Bool
 
     var id: String { idColumn.quotedName }
     var vector: String { vectorColumn.quotedName }

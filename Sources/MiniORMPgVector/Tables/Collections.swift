@@ -90,10 +90,21 @@ extension PgOperations {
                 "there is a table \(name.quoted) that this library did not make; it is left alone",
                 collection: wanted.name, cause: error.cause)
         }
+        let scores = ScoreSQL(schema: pgvector.schema, metric: wanted.metric)
+        if let isBeyond = scores.isBeyond("embedding") {
+            var parameters = PostgresParameters()
+            parameters.text(name.quoted)
+            let oid = try connection.run("select to_regclass($1)::oid", parameters, limit: limit).integer(0, 0) ?? 0
+            try connection.script(
+                """
+                create index \(IndexName.range(of: oid, schema: name.schema).name.quotedName)
+                on \(name.quoted) (id) where \(isBeyond)
+                """, limit: limit)
+        }
         let table = CollectionTable(
             description: wanted, name: name, oid: 0, idColumn: "id", vectorColumn: "embedding",
             payloadColumn: "payload", isOurs: true, approximation: nil, isHalf: false, searchEffort: nil,
-            hasPayloadIndex: false, fieldIndexes: [])
+            hasPayloadIndex: false, fieldIndexes: [], hasRangeIndex: true)
         try session.catalog.insert(table, connection, limit)
     }
 

@@ -28,6 +28,11 @@ struct IndexName: Sendable {
 
     static let fieldPrefix = "mini_orm_field_"
 
+    /// The index of the rows that ``ScoreSQL/isBeyond(_:)`` tells, by the number of their table.
+    static func range(of oid: Int64, schema: String) -> Self { Self(schema: schema, name: "\(rangePrefix)\(oid)") }
+
+    static let rangePrefix = "mini_orm_range_"
+
     /// What the name of a field's index ends with: made of the path's bytes.
     static func key(of path: FieldPath) -> String {
         let hash = path.parts.joined(separator: "\u{0}").utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { hash, byte in

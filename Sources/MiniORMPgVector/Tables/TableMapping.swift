@@ -71,7 +71,8 @@ private struct TableMapping: Sendable {
                 let table = CollectionTable(
                     description: CollectionDescription(name: collection, dimension: dimension, metric: metric),
                     name: name, oid: 0, idColumn: id, vectorColumn: vector, payloadColumn: payload, isOurs: false,
-                    approximation: nil, isHalf: false, searchEffort: nil, hasPayloadIndex: false, fieldIndexes: [])
+                    approximation: nil, isHalf: false, searchEffort: nil, hasPayloadIndex: false, fieldIndexes: [],
+                    hasRangeIndex: false)
                 try session.catalog.remove(name, connection, limit)
                 try session.catalog.insert(table, connection, limit)
                 return table.description
