@@ -132,8 +132,14 @@ CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *r
     size_t kept = 0;
     for (size_t index = 0; index < count; index++) {
         if (index + CVK_RECORDS_AHEAD < count) {
-            const uint8_t *next = rows->records + (numbers[index + CVK_RECORDS_AHEAD] - base) * record_bytes;
-            for (size_t byte = 0; byte < record_bytes + 63; byte += 64) __builtin_prefetch(next + byte);
+            const size_t next = numbers[index + CVK_RECORDS_AHEAD] - base;
+            const uint8_t *record = rows->records + next * record_bytes;
+            for (size_t byte = 0; byte < record_bytes + 63; byte += 64) __builtin_prefetch(record + byte);
+            // What the scan read of the row has left the caches since.
+            const float *factors = rows->factors + next / CVK_GROUP * rows->factor_count * CVK_GROUP + next % CVK_GROUP;
+            __builtin_prefetch(factors + CVK_GROUP);
+            if (has_tails) __builtin_prefetch(factors + 2 * CVK_GROUP);
+            if (shape != cvk_shape_cosine) __builtin_prefetch(rows->norms + next);
         }
         const size_t row = numbers[index] - base;
         const uint8_t *record = rows->records + row * record_bytes;
