@@ -120,6 +120,11 @@ CVK_INLINE void cvk_scan_rows(const cvk_shape shape, const bool has_tails, const
 
 typedef int32_t cvk_record_dot(const uint8_t *codes, const int8_t *query, size_t count);
 
+// A row's factors, each a group behind the one before.
+CVK_INLINE const float *cvk_factors(const cvk_coded_rows *rows, size_t row) {
+    return rows->factors + row / CVK_GROUP * rows->factor_count * CVK_GROUP + row % CVK_GROUP;
+}
+
 // The way to records is long: they are asked for this many rows ahead.
 #define CVK_RECORDS_AHEAD 8
 
@@ -136,7 +141,7 @@ CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *r
             const uint8_t *record = rows->records + next * record_bytes;
             for (size_t byte = 0; byte < record_bytes + 63; byte += 64) __builtin_prefetch(record + byte);
             // What the scan read of the row has left the caches since.
-            const float *factors = rows->factors + next / CVK_GROUP * rows->factor_count * CVK_GROUP + next % CVK_GROUP;
+            const float *factors = cvk_factors(rows, next);
             __builtin_prefetch(factors + CVK_GROUP);
             if (has_tails) __builtin_prefetch(factors + 2 * CVK_GROUP);
             if (shape != cvk_shape_cosine) __builtin_prefetch(rows->norms + next);
@@ -145,7 +150,7 @@ CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *r
         const uint8_t *record = rows->records + row * record_bytes;
         float head[3];
         memcpy(head, record, sizeof head);
-        const float *factors = rows->factors + row / CVK_GROUP * rows->factor_count * CVK_GROUP + row % CVK_GROUP;
+        const float *factors = cvk_factors(rows, row);
         int32_t dot = query->record_offset + record_dot(record + CVK_RECORD_HEAD, query->record_codes, codes);
         float change = (float)dot * (head[0] * query->record_scale) +
                        (head[1] * query->record_residual - factors[CVK_GROUP] * query->residual) +

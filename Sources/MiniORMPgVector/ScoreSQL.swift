@@ -58,41 +58,49 @@ struct ScoreSQL {
         case .zero: return "0::float4"
         case .wide: return nil
         case .usual:
-            let distance = "(\(column) \(distanceOperator) \(query))"
             let careful = plain(column, query)
-            guard let isOneBeyond, metric != .l2 else { return "(\(careful))::float4" }
-            let quick = metric == .cosine ? "1 - \(distance)" : "-\(distance)"
-            return "(case when \(isOneBeyond) then \(careful) else \(quick) end)::float4"
+            guard let isOneBeyond else { return "(\(careful))::float4" }
+            return "(case when \(isOneBeyond) then \(careful) else \(similarity(column, query)) end)::float4"
         }
     }
 
     /// Whether the length of a row's vector alone may make its distance wrong; `nil` where it is not the length that does.
     func isBeyond(_ column: String) -> String? {
-        guard metric != .l2 else { return nil }
-        return "(not (\(schema).vector_norm(\(column)) between 1e-15 and 1e15))"
+        metric == .l2 ? nil : "(not (\(schema).vector_norm(\(column)) between \(Self.shortest) and \(Self.longest)))"
+    }
+
+    /// The lengths between which a row's distance from a query of ``QueryVector/Range/usual`` is right.
+    private static let (shortest, longest) = ("1e-15", "1e15")
+
+    private func distance(_ column: String, _ query: String) -> String { "(\(column) \(distanceOperator) \(query))" }
+
+    /// The score that a distance stands for.
+    private func similarity(_ column: String, _ query: String) -> String {
+        (metric == .cosine ? "1 - " : "-") + distance(column, query)
     }
 
     /// The score by pgvector's operators; null where it might be wrong.
     private func plain(_ column: String, _ query: String) -> String {
-        let distance = "(\(column) \(distanceOperator) \(query))"
+        let (distance, similarity) = (distance(column, query), similarity(column, query))
         let norm = "\(schema).vector_norm(\(column))"
         /// The score of a row whose norm does no harm, and of one of zeros.
-        func byNorm(_ score: String) -> String {
-            "case width_bucket(\(norm), 1e-15, 1e15, 1) when 1 then \(score) when 0 then case \(norm) when 0 then 0 end end"
-        }
+        let byNorm = """
+            case width_bucket(\(norm), \(Self.shortest), \(Self.longest), 1)
+                when 1 then \(similarity) when 0 then case \(norm) when 0 then 0 end end
+            """
         return switch metric {
         case .cosine:
             // With a query's norm up to 1e3 such a product tells that the row's is at least 1e-17, whose square float32
             // holds. A square that is too large makes a distance of 1, or none.
             """
             coalesce(case when abs(\(column) \(named("<#>")) \(query)) >= 1e-14
-                then 1 - nullif(nullif(\(distance), 1), 'NaN') end, \(byNorm("1 - \(distance)")))
+                then 1 - nullif(nullif(\(distance), 1), 'NaN') end, \(byNorm))
             """
         case .dot:
             // What the products lost below float32's range is less than 1e-40.
             """
-            coalesce(\(Self.between(1e-20, 1e38, "-\(distance)")), -\(Self.between(1e-20, 1e38, distance)),
-                \(byNorm("-\(distance)")))
+            coalesce(\(Self.between(1e-20, 1e38, similarity)), -\(Self.between(1e-20, 1e38, distance)),
+                \(byNorm))
             """
         case .l2:
             // So is what the squares lost.

@@ -71,6 +71,9 @@ extension PgOperations {
         ).bool(0, 0)) {
             try connection.script("create schema if not exists \(name.schema.quotedName)", limit: limit)
         }
+        let isBeyond = ScoreSQL(schema: pgvector.schema, metric: wanted.metric).isBeyond("embedding")
+        let rangeIndex =
+            isBeyond.map { "create index \(IndexName.newRange()) on \(name.quoted) (id) where \($0);" } ?? ""
         do {
             // Vectors are read whole and hardly compress: kept plain they are read fastest.
             try connection.script(
@@ -81,6 +84,7 @@ extension PgOperations {
                     payload jsonb
                 );
                 alter table \(name.quoted) alter column embedding set storage \(storage(wanted.dimension));
+                \(rangeIndex)
                 comment on table \(name.quoted) is '\(Catalog.mark)'
                 """, limit: limit)
         } catch {
@@ -90,21 +94,10 @@ extension PgOperations {
                 "there is a table \(name.quoted) that this library did not make; it is left alone",
                 collection: wanted.name, cause: error.cause)
         }
-        let scores = ScoreSQL(schema: pgvector.schema, metric: wanted.metric)
-        if let isBeyond = scores.isBeyond("embedding") {
-            var parameters = PostgresParameters()
-            parameters.text(name.quoted)
-            let oid = try connection.run("select to_regclass($1)::oid", parameters, limit: limit).integer(0, 0) ?? 0
-            try connection.script(
-                """
-                create index \(IndexName.range(of: oid, schema: name.schema).name.quotedName)
-                on \(name.quoted) (id) where \(isBeyond)
-                """, limit: limit)
-        }
         let table = CollectionTable(
             description: wanted, name: name, oid: 0, idColumn: "id", vectorColumn: "embedding",
             payloadColumn: "payload", isOurs: true, approximation: nil, isHalf: false, searchEffort: nil,
-            hasPayloadIndex: false, fieldIndexes: [], hasRangeIndex: true)
+            hasPayloadIndex: false, fieldIndexes: [], hasRangeIndex: isBeyond != nil)
         try session.catalog.insert(table, connection, limit)
     }
 

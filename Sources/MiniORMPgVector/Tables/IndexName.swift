@@ -28,8 +28,9 @@ struct IndexName: Sendable {
 
     static let fieldPrefix = "mini_orm_field_"
 
-    /// The index of the rows that ``ScoreSQL/isBeyond(_:)`` tells, by the number of their table.
-    static func range(of oid: Int64, schema: String) -> Self { Self(schema: schema, name: "\(rangePrefix)\(oid)") }
+    /// A name for the index of the rows that ``ScoreSQL/isBeyond(_:)`` tells. Random, as it is made with the table, whose
+    /// number is not known yet.
+    static func newRange() -> String { rangePrefix + String(UInt64.random(in: 0 ... .max), radix: 16) }
 
     static let rangePrefix = "mini_orm_range_"
 
