@@ -34,15 +34,29 @@ typedef union cvk_dot_or_bound {
     float bound;
 } cvk_dot_or_bound;
 
+// What is in the words of `factors`. The second word's halves are in steps.
+CVK_INLINE float cvk_as_float(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+CVK_INLINE float cvk_scale(uint32_t word) { return cvk_as_float(word & 0xFFFF0000); }
+CVK_INLINE float cvk_residual(uint32_t word) { return cvk_as_float(word << 16); }
+CVK_INLINE float cvk_lead(uint32_t word) { return (float)((int32_t)word >> 16); }
+CVK_INLINE float cvk_tail(uint32_t word) { return (float)(int32_t)(word & 0xFFFF); }
+
 // The bounds of a group, in place of its products. `contract` off or on, the margin covers it.
-CVK_INLINE void cvk_bound_group(const cvk_shape shape, const bool has_tails, const float *factors, const float *norms,
-                                const cvk_coded_query *query, cvk_dot_or_bound *values) {
+CVK_INLINE void cvk_bound_group(const cvk_shape shape, const bool has_tails, const uint32_t *factors,
+                                const float *norms, const cvk_coded_query *query, cvk_dot_or_bound *values) {
     for (size_t row = 0; row < CVK_GROUP; row++) {
-        float product = (float)values[row].dot * (factors[row] * query->scale);
+        float product = (float)values[row].dot * (cvk_scale(factors[row]) * query->scale);
         float rest = query->constant;
-        if (has_tails)
-            rest += factors[2 * CVK_GROUP + row] * query->tail + factors[3 * CVK_GROUP + row] * query->lead;
-        float bound = product + (factors[CVK_GROUP + row] * query->residual + rest);
+        if (has_tails) {
+            const uint32_t word = factors[CVK_GROUP + row];
+            rest += cvk_tail(word) * query->tail + cvk_lead(word) * query->lead;
+        }
+        float bound = product + (cvk_residual(factors[row]) * query->residual + rest);
         if (shape == cvk_shape_dot) bound *= norms[row];
         if (shape == cvk_shape_l2) bound = norms[row] * (query->weight * bound - norms[row]);
         values[row].bound = bound;
@@ -51,7 +65,7 @@ CVK_INLINE void cvk_bound_group(const cvk_shape shape, const bool has_tails, con
 
 CVK_INLINE void cvk_bound_groups(const cvk_shape shape, const bool has_tails, const cvk_coded_rows *rows, size_t group,
                                  size_t group_count, const cvk_coded_query *query, cvk_dot_or_bound *values) {
-    const size_t factors = rows->factor_count * CVK_GROUP;
+    const size_t factors = rows->factor_words * CVK_GROUP;
     for (size_t number = 0; number < group_count; number++)
         cvk_bound_group(shape, has_tails, rows->factors + (group + number) * factors,
                         rows->norms + (group + number) * CVK_GROUP * (shape != cvk_shape_cosine), query,
@@ -107,7 +121,7 @@ CVK_INLINE void cvk_scan_rows(const cvk_shape shape, const bool has_tails, const
     target void cvk_code_scan_##suffix(cvk_shape shape, const cvk_coded_rows *rows, size_t first_group,                \
                                        size_t group_count, const uint64_t *present, uint32_t base,                     \
                                        const cvk_coded_query *queries, size_t query_count, cvk_found *found) {         \
-        if (rows->factor_count == 4) {                                                                                 \
+        if (rows->factor_words == 2) {                                                                                 \
             if (shape == cvk_shape_cosine) CVK_SCAN_ROWS(cvk_shape_cosine, true, suffix, good);                        \
             if (shape == cvk_shape_dot) CVK_SCAN_ROWS(cvk_shape_dot, true, suffix, good);                              \
             if (shape == cvk_shape_l2) CVK_SCAN_ROWS(cvk_shape_l2, true, suffix, good);                                \
@@ -120,9 +134,9 @@ CVK_INLINE void cvk_scan_rows(const cvk_shape shape, const bool has_tails, const
 
 typedef int32_t cvk_record_dot(const uint8_t *codes, const int8_t *query, size_t count);
 
-// A row's factors, each a group behind the one before.
-CVK_INLINE const float *cvk_factors(const cvk_coded_rows *rows, size_t row) {
-    return rows->factors + row / CVK_GROUP * rows->factor_count * CVK_GROUP + row % CVK_GROUP;
+// A row's factors, each word a group behind the one before.
+CVK_INLINE const uint32_t *cvk_factors(const cvk_coded_rows *rows, size_t row) {
+    return rows->factors + row / CVK_GROUP * rows->factor_words * CVK_GROUP + row % CVK_GROUP;
 }
 
 // The way to records is long: they are asked for this many rows ahead.
@@ -133,7 +147,7 @@ CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *r
                                   const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds,
                                   size_t count, cvk_record_dot *const record_dot) {
     const size_t codes = rows->record_codes, record_bytes = CVK_RECORD_HEAD + codes;
-    const bool has_tails = rows->factor_count == 4;
+    const bool has_tails = rows->factor_words == 2;
     size_t kept = 0;
     for (size_t index = 0; index < count; index++) {
         if (index + CVK_RECORDS_AHEAD < count) {
@@ -141,20 +155,20 @@ CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *r
             const uint8_t *record = rows->records + next * record_bytes;
             for (size_t byte = 0; byte < record_bytes + 63; byte += 64) __builtin_prefetch(record + byte);
             // What the scan read of the row has left the caches since.
-            const float *factors = cvk_factors(rows, next);
-            __builtin_prefetch(factors + CVK_GROUP);
-            if (has_tails) __builtin_prefetch(factors + 2 * CVK_GROUP);
+            const uint32_t *factors = cvk_factors(rows, next);
+            __builtin_prefetch(factors);
+            if (has_tails) __builtin_prefetch(factors + CVK_GROUP);
             if (shape != cvk_shape_cosine) __builtin_prefetch(rows->norms + next);
         }
         const size_t row = numbers[index] - base;
         const uint8_t *record = rows->records + row * record_bytes;
         float head[3];
         memcpy(head, record, sizeof head);
-        const float *factors = cvk_factors(rows, row);
+        const uint32_t *factors = cvk_factors(rows, row);
         int32_t dot = query->record_offset + record_dot(record + CVK_RECORD_HEAD, query->record_codes, codes);
         float change = (float)dot * (head[0] * query->record_scale) +
-                       (head[1] * query->record_residual - factors[CVK_GROUP] * query->residual) +
-                       (head[2] * query->record_tail - (has_tails ? factors[2 * CVK_GROUP] * query->tail : 0)) +
+                       (head[1] * query->record_residual - cvk_residual(factors[0]) * query->residual) +
+                       (head[2] * query->record_tail - (has_tails ? cvk_tail(factors[CVK_GROUP]) * query->tail : 0)) +
                        query->record_constant;
         float unit = shape == cvk_shape_cosine ? 1 : query->weight * rows->norms[row];
         float bound = bounds[index] + unit * change;

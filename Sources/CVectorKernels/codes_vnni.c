@@ -56,16 +56,20 @@ CVK_TARGET CVK_INLINE void scan_block(const cvk_shape shape, const bool has_tail
                                       size_t group, uint64_t present, uint32_t number, const cvk_coded_query *queries,
                                       cvk_found *found, const int G, const int Q) {
     const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-    const size_t stride = (has_tails ? 4 : 2) * CVK_GROUP;
+    const size_t stride = (has_tails ? 2 : 1) * CVK_GROUP;
     __m512i sums[16];
     multiply(rows, group, queries, sums, G, Q);
 #pragma clang loop unroll(full)
     for (int g = 0; g < G; g++) {
         const __mmask16 there = (__mmask16)(present >> (16 * g));
-        const float *factors = rows->factors + (group + g) * stride;
-        const __m512 scale = _mm512_loadu_ps(factors), residual = _mm512_loadu_ps(factors + CVK_GROUP);
-        const __m512 tail = has_tails ? _mm512_loadu_ps(factors + 2 * CVK_GROUP) : _mm512_setzero_ps();
-        const __m512 lead = has_tails ? _mm512_loadu_ps(factors + 3 * CVK_GROUP) : _mm512_setzero_ps();
+        const uint32_t *factors = rows->factors + (group + g) * stride;
+        // As cvk_scale and the others say.
+        const __m512i first = _mm512_loadu_si512(factors), upper = _mm512_set1_epi32((int)0xFFFF0000);
+        const __m512 scale = _mm512_castsi512_ps(_mm512_and_si512(first, upper));
+        const __m512 residual = _mm512_castsi512_ps(_mm512_slli_epi32(first, 16));
+        const __m512i second = has_tails ? _mm512_loadu_si512(factors + CVK_GROUP) : _mm512_setzero_si512();
+        const __m512 lead = _mm512_cvtepi32_ps(_mm512_srai_epi32(second, 16));
+        const __m512 tail = _mm512_cvtepi32_ps(_mm512_andnot_si512(upper, second));
         const __m512 norm = shape != cvk_shape_cosine ? _mm512_loadu_ps(rows->norms + (group + g) * CVK_GROUP)
                                                       : _mm512_setzero_ps();
         const __m512i numbers = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)(number + 16 * (uint32_t)g)));
@@ -130,7 +134,7 @@ CVK_TARGET CVK_INLINE void scan(const cvk_shape shape, const bool has_tails, con
 CVK_TARGET void cvk_code_scan_vnni(cvk_shape shape, const cvk_coded_rows *rows, size_t first_group, size_t group_count,
                                    const uint64_t *present, uint32_t base, const cvk_coded_query *queries,
                                    size_t query_count, cvk_found *found) {
-    if (rows->factor_count == 4) {
+    if (rows->factor_words == 2) {
         if (shape == cvk_shape_cosine) CVK_SCAN(cvk_shape_cosine, true);
         if (shape == cvk_shape_dot) CVK_SCAN(cvk_shape_dot, true);
         if (shape == cvk_shape_l2) CVK_SCAN(cvk_shape_l2, true);

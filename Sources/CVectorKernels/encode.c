@@ -6,6 +6,32 @@
 // Adding and taking away this rounds a small double to the nearest whole number.
 static const double to_whole = 0x1.8p52;
 
+float cvk_rounded_up(float value) {
+    // Written so that NaN, of a damaged file, is no number that rules a row out.
+    if (!(value < INFINITY)) return INFINITY;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return cvk_as_float((bits + 0xFFFF) & 0xFFFF0000);
+}
+
+uint32_t cvk_pair_of_floats(float scale, float norm) {
+    uint32_t upper, lower;
+    memcpy(&upper, &scale, sizeof upper);
+    memcpy(&lower, &norm, sizeof lower);
+    return (upper & 0xFFFF0000) | lower >> 16;
+}
+
+uint32_t cvk_pair_of_steps(double lead, double norm) {
+    double steps = lead * CVK_STEPS;
+    const double most = INT16_MAX;
+    steps = steps < most ? steps : most;
+    steps = steps > -most ? steps : -most;
+    const int32_t nearest = (int32_t)((steps + to_whole) - to_whole);
+    double up = ceil(norm * CVK_STEPS);
+    up = up < CVK_STEPS ? up : CVK_STEPS;
+    return (uint32_t)nearest << 16 | (uint32_t)up;
+}
+
 void cvk_encode_group(const float *components, size_t stride, size_t count, const double *row_factors, uint8_t *codes,
                       size_t word_stride, size_t row_stride, float *scales, double *energies, double *residuals) {
     double highest[CVK_GROUP] = {0}, steps[CVK_GROUP], inverses[CVK_GROUP];
@@ -18,7 +44,7 @@ void cvk_encode_group(const float *components, size_t stride, size_t count, cons
         }
     }
     for (size_t row = 0; row < CVK_GROUP; row++) {
-        scales[row] = (float)(highest[row] / 127);
+        scales[row] = cvk_rounded_up((float)(highest[row] / 127));
         steps[row] = scales[row];
         inverses[row] = scales[row] > 0 ? 1 / steps[row] : 0;
     }

@@ -5,15 +5,17 @@ import Testing
 @Suite struct CodeKernelTests {
     /// Rows and queries with random codes, and what a kernel makes of them.
     private final class Codes {
-        let words: Int, groups: Int, recordCodes: Int, factorCount: Int
+        let words: Int, groups: Int, recordCodes: Int, factorWords: Int
         private let codes: [UInt8], records: [UInt8], queryCodes: [Int8]
-        private let factors: [Float], norms: [Float]
+        private let factors: [UInt32], norms: [Float]
+        /// Scale and norm of the residual, lead and norm of the tail, of each row.
+        private let parts: [(scale: Float, residual: Float, lead: Double, tail: Double)]
         private static let queryStride = 1024
         let queryCount = 7
 
-        init(words: Int, groups: Int, recordCodes: Int, factorCount: Int = 4, seed: UInt64) {
+        init(words: Int, groups: Int, recordCodes: Int, factorWords: Int = 2, seed: UInt64) {
             (self.words, self.groups, self.recordCodes) = (words, groups, recordCodes)
-            self.factorCount = factorCount
+            self.factorWords = factorWords
             var state = seed
             func next(_ bound: UInt64) -> UInt64 {
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -29,7 +31,18 @@ import Testing
                 return head + (0..<recordCodes).map { _ in UInt8(128 + code()) }
             }
             queryCodes = (0..<queryCount * 2 * Self.queryStride).map { _ in Int8(code()) }
-            factors = (0..<groups * 16 * factorCount).map { _ in Float(next(1000)) / 1e5 }
+            let parts = (0..<groups * 16).map { _ in
+                (
+                    scale: cvk_rounded_up(Float(next(1000)) / 1e5), residual: cvk_rounded_up(Float(next(1000)) / 1e5),
+                    lead: (Double(next(65_535)) - 32_767) / 16_384, tail: Double(next(16_385)) / 16_384
+                )
+            }
+            factors = (0..<groups).flatMap { group in
+                let rows = parts[group * 16..<group * 16 + 16]
+                let first = rows.map { cvk_pair_of_floats($0.scale, $0.residual) }
+                return factorWords == 1 ? first : first + rows.map { cvk_pair_of_steps($0.lead, $0.tail) }
+            }
+            self.parts = parts
             norms = (0..<groups * 16).map { _ in Float(next(1000)) / 100 }
         }
 
@@ -42,7 +55,7 @@ import Testing
                                 guard let base = queryCodes.baseAddress else { return nil }
                                 let rows = cvk_coded_rows(
                                     codes: codes.baseAddress, words: words, factors: factors.baseAddress,
-                                    factor_count: factorCount, norms: norms.baseAddress, records: records.baseAddress,
+                                    factor_words: factorWords, norms: norms.baseAddress, records: records.baseAddress,
                                     record_codes: recordCodes)
                                 let queries = (0..<queryCount).map { number in
                                     let first = base + number * 2 * Self.queryStride
@@ -53,8 +66,8 @@ import Testing
                                     )
                                     return cvk_coded_query(
                                         codes: first, record_codes: second, offset: -128 * sums.0,
-                                        record_offset: -128 * sums.1, scale: 0.001, residual: 0.9, tail: 0.3,
-                                        lead: -0.7, constant: 0.01 * Float(number + 1), record_scale: 0.0007,
+                                        record_offset: -128 * sums.1, scale: 0.001, residual: 0.9,
+                                        tail: 0.3 / CVK_STEPS, lead: -0.7 / CVK_STEPS, constant: 0.01 * Float(number + 1), record_scale: 0.0007,
                                         record_residual: 0.95, record_tail: 0.1,
                                         record_constant: 0.001, weight: 1.5)
                                 }
@@ -120,12 +133,11 @@ import Testing
                 cvk_code_dots(
                     cvk_kernel_portable, &raw, 0, groups, queries, queryCount, &dots, groups * 16)
                 let query = (raw: queries[query], dot: Double(dots[query * groups * 16 + row]))
-                func factor(_ kind: Int) -> Double {
-                    Double(factors[row / 16 * 16 * factorCount + 16 * kind + row % 16])
-                }
-                var bound = query.dot * factor(0) * Double(query.raw.scale) + factor(1) * Double(query.raw.residual)
-                if factorCount == 4 {
-                    bound += factor(2) * Double(query.raw.tail) + factor(3) * Double(query.raw.lead)
+                let part = parts[row]
+                var bound = query.dot * Double(part.scale) * Double(query.raw.scale)
+                bound += Double(part.residual) * Double(query.raw.residual)
+                if factorWords == 2 {
+                    bound += 16_384 * (part.tail * Double(query.raw.tail) + part.lead * Double(query.raw.lead))
                 }
                 bound += Double(query.raw.constant)
                 let norm = Double(norms[row])
@@ -148,6 +160,28 @@ import Testing
                         == codes.dots(cvk_kernel_portable, queries: count))
             }
         }
+    }
+
+    /// Nothing that rules rows out gets smaller on its way into half a word, nor larger than it needs to.
+    @Test func halvesOfWordsAreRoundedUp() {
+        for value in [0, 1, 0.1, 1 / 3, 0x1p-149, 0x1p-126, 0x1.fep-9, 0x1.fe0002p-9, 3e38] as [Float] {
+            let up = cvk_rounded_up(value)
+            #expect(up >= value && up <= max(value * (1 + 0x1p-7), 0x1p-133) && up.bitPattern & 0xFFFF == 0)
+            #expect(cvk_pair_of_floats(up, up) == up.bitPattern | up.bitPattern >> 16)
+        }
+        #expect(cvk_rounded_up(.infinity) == .infinity && cvk_rounded_up(.nan) == .infinity)
+        #expect(cvk_rounded_up(.greatestFiniteMagnitude) == .infinity)
+        func steps(_ lead: Double, _ tail: Double) -> [Int] {
+            let word = cvk_pair_of_steps(lead, tail)
+            return [Int(Int16(truncatingIfNeeded: word >> 16)), Int(word & 0xFFFF)]
+        }
+        #expect(steps(0, 0) == [0, 0])
+        #expect(steps(1, 1) == [16_384, 16_384])
+        #expect(steps(-2, 1.001) == [-32_767, 16_384])
+        #expect(steps(0x1.8p-14, 0x1p-60) == [2, 1])
+        #expect(steps(-0.5 - 0x1p-16, 0.5 + 0x1p-16) == [-8192, 8193])
+        #expect(steps(.infinity, .infinity) == [32_767, 16_384])
+        #expect(steps(0, .nan) == [0, 16_384])
     }
 
     @Test func thePortableProductsAreThoseOfTheCodes() {
@@ -177,9 +211,9 @@ import Testing
     @Test(arguments: [cvk_kernel_portable.rawValue] + KernelTests.fast, shapes)
     func aScanFindsWhatItsBoundsSay(kernel: UInt32, shape: UInt32) throws {
         let (kernel, shape) = (cvk_kernel(rawValue: kernel), cvk_shape(rawValue: shape))
-        for (groups, factorCount) in [(5, 4), (8, 2), (9, 4), (11, 2), (17, 4)] {
+        for (groups, factorWords) in [(5, 2), (8, 1), (9, 2), (11, 1), (17, 2)] {
             let codes = Codes(
-                words: 24, groups: groups, recordCodes: 16, factorCount: factorCount, seed: UInt64(groups))
+                words: 24, groups: groups, recordCodes: 16, factorWords: factorWords, seed: UInt64(groups))
             let present = (0..<(groups + 3) / 4).map { $0 == 2 ? 0 : 0xF3F1_AAAA_0FFF_FF0F as UInt64 }
             for count in [1, 3, 4, 7] {
                 let bounds = try (0..<count).map { query in
@@ -242,15 +276,16 @@ import Testing
     @Test(arguments: [cvk_kernel_portable.rawValue] + KernelTests.fast)
     func aRowOfWhichNothingIsKnownIsFound(kernel: UInt32) {
         let codes = [UInt8](repeating: 128, count: 64)
-        var factors = [Float](repeating: 0, count: 32)
-        (factors[16 + 3], factors[16 + 9]) = (.infinity, .nan)
+        var factors = [UInt32](repeating: 0, count: 16)
+        factors[3] = cvk_pair_of_floats(0, .infinity)
+        factors[9] = cvk_pair_of_floats(0, cvk_rounded_up(.nan))
         let query = [Int8](repeating: 1, count: 4)
         codes.withUnsafeBufferPointer { codes in
             factors.withUnsafeBufferPointer { factors in
                 query.withUnsafeBufferPointer { query in
                     var rows = cvk_coded_rows()
                     (rows.codes, rows.words) = (codes.baseAddress, 1)
-                    (rows.factors, rows.factor_count) = (factors.baseAddress, 2)
+                    (rows.factors, rows.factor_words) = (factors.baseAddress, 1)
                     var one = cvk_coded_query()
                     (one.codes, one.offset, one.residual) = (query.baseAddress, -512, 1)
                     var numbers = [UInt32](repeating: 0, count: 32)

@@ -37,11 +37,12 @@ typedef struct cvk_coded_rows {
     const uint8_t *codes;
     /// Words of a row of the first stage.
     size_t words;
-    /// A group's 16 scales and 16 norms of residuals, then, where there are 4 factors a row, 16 norms of tails and 16
-    /// leads: components that are kept as they are.
-    const float *factors;
-    /// 2 or 4.
-    size_t factor_count;
+    /// What goes with the codes: a word for each of a group's 16 rows, `cvk_pair_of_floats` of the scale and the norm of
+    /// the residual; then, where there are 2 words a row, `cvk_pair_of_steps` of the lead, a component beside the codes,
+    /// and the norm of the tail.
+    const uint32_t *factors;
+    /// 1 or 2.
+    size_t factor_words;
     /// A norm a row, where the shape asks for it.
     const float *norms;
     /// Records of the second stage: scale, norm of the residual of both stages, norm of the tail, all float, 4 unused
@@ -54,7 +55,7 @@ typedef struct cvk_coded_rows {
 /// What is before the codes of a record.
 #define CVK_RECORD_HEAD 16
 
-/// A coded query. Bounds are sums of products with a row's scale, norm of residual, norm of tail and lead.
+/// A coded query. Bounds are sums of products with a row's scale, norm of residual, and steps of tail and lead.
 typedef struct cvk_coded_query {
     /// The first stage's codes: `words` words; then, for the second stage, `record_codes` codes.
     const int8_t *codes, *record_codes;
@@ -66,6 +67,19 @@ typedef struct cvk_coded_query {
     /// For l2 twice the query's norm, otherwise 1.
     float weight;
 } cvk_coded_query;
+
+/// How many steps are 1 in `cvk_pair_of_steps`.
+#define CVK_STEPS 16384.0f
+
+/// The least of the floats with 8 bits of precision that are no smaller than a value of at least 0; infinity for NaN.
+float cvk_rounded_up(float value);
+
+/// Two values of `cvk_rounded_up` in a word: the scale in the upper half, the norm in the lower one.
+uint32_t cvk_pair_of_floats(float scale, float norm);
+
+/// A component between -2 and 2 as the nearest whole number of steps, or one beyond as near as there is, in the upper
+/// half of a word; a norm from 0 to 1, rounded up to one, in the lower half.
+uint32_t cvk_pair_of_steps(double lead, double norm);
 
 /// The products of groups of rows from `first_group` on with queries: row r of them and query q at
 /// `dots[q * stride + r]`.

@@ -14,7 +14,7 @@ final class ChunkCodes: @unchecked Sendable {
     private let capacity: Int
     private let piece: CodeMemory.Piece
     private let codes: UnsafeMutablePointer<UInt8>
-    private let factors: UnsafeMutablePointer<Float>
+    private let factors: UnsafeMutablePointer<UInt32>
     private let norms: UnsafeMutablePointer<Float>?
     private let records: UnsafeMutablePointer<UInt8>?
     private let recordBytes: Int
@@ -31,12 +31,12 @@ final class ChunkCodes: @unchecked Sendable {
         capacity = (rows + 15) / 16 * 16
         recordBytes = book.recordCodes == 0 ? 0 : Int(CVK_RECORD_HEAD) + book.recordCodes
         let codeBytes = capacity * book.words * 4
-        let factorBytes = capacity * book.factors * 4
+        let factorBytes = capacity * book.factorWords * 4
         let normBytes = metric == .cosine ? 0 : capacity * 4
         piece = memory.take(codeBytes + factorBytes + normBytes + capacity * recordBytes)
         let memory = piece.address
         codes = memory.bindMemory(to: UInt8.self, capacity: codeBytes)
-        factors = (memory + codeBytes).bindMemory(to: Float.self, capacity: capacity * book.factors)
+        factors = (memory + codeBytes).bindMemory(to: UInt32.self, capacity: capacity * book.factorWords)
         let behind = memory + codeBytes + factorBytes
         norms = normBytes == 0 ? nil : behind.bindMemory(to: Float.self, capacity: capacity)
         records =
@@ -47,7 +47,7 @@ final class ChunkCodes: @unchecked Sendable {
     /// What the kernels see.
     var rows: cvk_coded_rows {
         cvk_coded_rows(
-            codes: codes, words: book.words, factors: factors, factor_count: book.factors, norms: norms,
+            codes: codes, words: book.words, factors: factors, factor_words: book.factorWords, norms: norms,
             records: records, record_codes: book.recordCodes)
     }
 
@@ -82,24 +82,25 @@ final class ChunkCodes: @unchecked Sendable {
         for row in 0..<16 where inverses[row] == 0 {
             for component in 0..<book.count { coordinates[component * stride + row] = 0 }
         }
-        let factors = factors + group * 16 * book.factors
+        let factors = factors + group * 16 * book.factorWords
+        var scales = [Float](repeating: 0, count: 16)
         var energies = [Double](repeating: 0, count: 16)
         var residuals = energies
         let codes = codes + group * book.words * 64
         // Components that fill up the last word.
         codes.update(repeating: 128, count: book.words * 64)
         cvk_encode_group(
-            coordinates + book.leads * stride, stride, book.leading - book.leads, inverses, codes, 64, 4, factors,
+            coordinates + book.leads * stride, stride, book.leading - book.leads, inverses, codes, 64, 4, &scales,
             &energies, &residuals)
         for row in 0..<16 {
             let isOrdinary = row >= present || !chunk.inverseNorm(group * 16 + row).isNaN
             // Where nothing is known of a row, nothing rules it out.
-            factors[16 + row] = isOrdinary ? Self.roundedUp(residuals[row].squareRoot()) : .infinity
+            let residual = isOrdinary ? Self.roundedUp(residuals[row].squareRoot()) : .infinity
+            factors[row] = cvk_pair_of_floats(scales[row], cvk_rounded_up(residual))
             if !book.isWhole {
                 let lead = book.leads == 0 ? 0 : Double(coordinates[row]) * inverses[row]
                 energies[row] += lead * lead
-                factors[32 + row] = isOrdinary ? Self.roundedUp(book.tail(energies[row])) : 0
-                factors[48 + row] = Float(lead)
+                factors[16 + row] = cvk_pair_of_steps(lead, isOrdinary ? book.tail(energies[row]) : 0)
             }
             norms?[group * 16 + row] = inverses[row] > 0 ? Float(1 / inverses[row]) * (1 - 0x1p-20) : 0
             if !isOrdinary { norms?[group * 16 + row] = 1 }
@@ -107,7 +108,6 @@ final class ChunkCodes: @unchecked Sendable {
         guard let records else { return }
         let record = records + group * 16 * recordBytes
         record.update(repeating: 128, count: 16 * recordBytes)
-        var scales = [Float](repeating: 0, count: 16)
         var furtherEnergies = energies
         var furtherResiduals = energies
         cvk_encode_group(

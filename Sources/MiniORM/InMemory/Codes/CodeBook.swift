@@ -20,12 +20,13 @@ internal import CVectorKernels
 ///   `rounding * |axis| |r|`, and a vector of n of them by `drift` = sqrt(n) times that. Both vectors: 3 drifts.
 /// - The axes are orthonormal but for rounding: |V V^T - 1| <= `skew`. Along the axes this adds at most `skew`, and the
 ///   tail's square is at most 1 - (1 - skew) |V r|^2, from which the tail is computed.
+/// - A row's lead is kept in steps of 2^-14, so it is off by at most 2^-15. It is below 2, as `skew` is far below 1.
 /// - The kernel that gives the score is off by at most `rounding` itself (for l2: of the squared distance).
 /// - A bound is a sum of a few floats below 4, rounded about 12 times each way; norms and leads are floats, which
 ///   changes the product of two leads by less than 2^-22. 2^-16 covers that many times over.
 ///
-/// Scales, and the norms of e, f and the tails, are found in double precision for the floats that are stored, and
-/// rounded up.
+/// Scales, and the norms of e, f and the tails, are found in double precision for the numbers that are stored, and
+/// rounded up: a row's scale and |e| to 8 bits, as that is read for every row, its tail to steps.
 final class CodeBook: Sendable {
     let dimension: Int
     let width: Int
@@ -43,14 +44,14 @@ final class CodeBook: Sendable {
     var words: Int { (leading - leads + 3) / 4 }
     /// Whether the first stage leaves nothing of a row.
     var isWhole: Bool { !isRotated && leading == dimension }
-    /// Floats beside the codes of a row.
-    var factors: Int { isWhole ? 2 : 4 }
+    /// Words beside the codes of a row.
+    var factorWords: Int { isWhole ? 1 : 2 }
     /// Codes in a record of the second stage.
     var recordCodes: Int { (count - leading + 15) / 16 * 16 }
     /// A component computed in single precision is off by at most this, for vectors of length 1.
     var rounding: Double { roundingOfSums(width: width) }
     var drift: Double { isRotated ? Double(count).squareRoot() * rounding * 1.01 : 0 }
-    var margin: Double { 3 * drift + skew + rounding + 0x1p-16 }
+    var margin: Double { 3 * drift + skew + rounding + (isRotated ? 0x1p-15 : 0) + 0x1p-16 }
 
     /// Vectors as they are, all of them in the first stage.
     init(dimension: Int) {

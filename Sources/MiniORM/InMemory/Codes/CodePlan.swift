@@ -29,7 +29,7 @@ struct CodePlan: Sendable {
         return Double(selected) * rowCost(width: book.width) <= Double(rows) * boundCost(leading: book.leading)
     }
 
-    private static func boundCost(leading: Int) -> Double { Double(leading) + 28 }
+    private static func boundCost(leading: Int) -> Double { Double(leading) + 20 }
 
     private static func cost(width: Int, leading: Int, refined: Double, measured: Double) -> Double {
         boundCost(leading: leading) + refined * recordCost + measured * rowCost(width: width)

@@ -113,8 +113,8 @@ final class CodedQueries: @unchecked Sendable {
         let firstMissed = first.residual.squareRoot()
         query.scale = first.scale
         query.residual = up(first.energy.squareRoot() + firstMissed)
-        query.tail = up(stageTail(energy, book.leading))
-        query.lead = Float(lead)
+        query.tail = up(stageTail(energy, book.leading)) / CVK_STEPS
+        query.lead = Float(lead) / CVK_STEPS
         query.constant = up(firstMissed * (1 + book.drift) + book.margin)
         let missed = (first.residual + second.residual).squareRoot()
         query.record_scale = second.scale
