@@ -67,7 +67,8 @@ import Testing
                                     return cvk_coded_query(
                                         codes: first, record_codes: second, offset: -128 * sums.0,
                                         record_offset: -128 * sums.1, scale: 0.001, residual: 0.9,
-                                        tail: 0.3 / CVK_STEPS, lead: -0.7 / CVK_STEPS, constant: 0.01 * Float(number + 1), record_scale: 0.0007,
+                                        tail: 0.3 / CVK_STEPS, lead: -0.7 / CVK_STEPS,
+                                        constant: 0.01 * Float(number + 1), record_scale: 0.0007,
                                         record_residual: 0.95, record_tail: 0.1,
                                         record_constant: 0.001, weight: 1.5)
                                 }
