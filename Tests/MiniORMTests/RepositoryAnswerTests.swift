@@ -178,7 +178,7 @@ private struct HostileCodec: VectorPayloadCodec {
         #expect(Set(store.calls) == ["create"])
     }
 
-    /// Sums in float32 stay within the contract's 1e-4 up to the longest vector, and longer ones are refused.
+    /// Scores stay within the contract's 1e-4 up to the longest vector, and longer ones are refused.
     @Test(arguments: VectorMetric.allCases)
     func theLongestVectorsHaveExactScores(_ metric: VectorMetric) throws {
         let dimension = 65_536

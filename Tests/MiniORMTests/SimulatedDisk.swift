@@ -252,13 +252,16 @@ final class SimulatedDisk: FileLayer {
         }
     }
 
-    func lock(_ path: String) throws(VectorStoreError) -> any Sendable {
+    func resolved(_ directory: String) throws(VectorStoreError) -> String { directory }
+
+    func lock(_ path: String) throws(VectorStoreError) -> any DirectoryLock {
         let isFree = state.withLock { $0.locks.insert(path).inserted }
         guard isFree else { throw VectorStoreError(.unavailable, "another store has it") }
         return Lock(self, path)
     }
 
-    private final class Lock: Sendable {
+    private final class Lock: DirectoryLock {
+        let isInPlace = true
         private let disk: SimulatedDisk
         private let path: String
         init(_ disk: SimulatedDisk, _ path: String) {

@@ -64,7 +64,7 @@ public final class InMemoryVectorStore: VectorStorePort {
     /// `memory`.
     public var name: String { "memory" }
 
-    /// The longest vector of a collection: of longer ones, sums in float32 could miss the contract's 1e-4 of a score.
+    /// The longest vector of a collection: the bounds of codes are proven up to here.
     static let maximumDimension = 1 << 16
 
     /// Exact and atomic; every operator is evaluated here; up to 65,536 dimensions.

@@ -12,6 +12,10 @@ final class PreparedQueries: @unchecked Sendable {
     private let norms: [Double]
     /// Whether products with ordinary rows may leave a float's range: then all is measured in double precision.
     private let isExtreme: [Bool]
+    /// Whether float32 sums of so many products could miss the contract's 1e-4: what is not ruled out is then scored in
+    /// double precision.
+    private let isWide: Bool
+    private static let widest = 24_576
 
     /// - Parameter vectors: Finite vectors of `dimension` components, as the caller has checked.
     init(_ vectors: [[Float]], metric: VectorMetric, dimension: Int) {
@@ -19,6 +23,7 @@ final class PreparedQueries: @unchecked Sendable {
         self.dimension = dimension
         count = vectors.count
         width = rowWidth(dimension: dimension)
+        isWide = width > Self.widest
         let raw = UnsafeMutableRawPointer.allocate(
             byteCount: max(1, count * width) * MemoryLayout<Float>.stride, alignment: 64)
         floats = raw.bindMemory(to: Float.self, capacity: max(1, count * width))
@@ -36,7 +41,8 @@ final class PreparedQueries: @unchecked Sendable {
             norms.append(norm)
             switch metric {
             case .cosine: isExtreme.append(false)
-            case .dot: isExtreme.append(norm != 0 && !ordinaryNorms.contains(norm))
+            // How far a wide sum is off depends on the row's norm, so that no measure tells enough.
+            case .dot: isExtreme.append(norm != 0 && (isWide || !ordinaryNorms.contains(norm)))
             case .l2: isExtreme.append(norm > ordinaryNorms.upperBound)
             }
         }
@@ -84,32 +90,42 @@ final class PreparedQueries: @unchecked Sendable {
     /// room for all rounding.
     func cut(_ query: Int, floor: Float) -> Float {
         if isExtreme[query] { return metric == .l2 ? .infinity : -.infinity }
+        let slack = 0x1p-18 + (isWide ? 2 * roundingOfSums(width: width) : 0)
         switch metric {
-        case .dot: return floor - 0x1p-100
-        case .cosine: return Float((Double(floor) - 0x1p-18) * norms[query]).nextDown
+        case .dot: return floor - 2 * Self.mostOfTiny(.dot)
+        case .cosine:
+            // A sum may round to less than a score can be, which is then brought up to -1.
+            return floor <= -1 ? -.infinity : Float((Double(floor) - slack) * norms[query]).nextDown
         case .l2:
             if floor > 0 { return 0x1p-100 }
             let distance = Double(floor)
-            return Float(distance * distance * (1 + 0x1p-18) + 0x1p-100).nextUp
+            return Float(distance * distance * (1 + slack) + 0x1p-100).nextUp
         }
     }
 
     /// The score of a row whose measure is known, of full precision.
     func score(_ query: Int, _ measure: Float, _ chunk: RowChunk, _ row: Int) -> Float {
         let inverse = chunk.inverseNorm(row)
-        guard measure.isFinite, !inverse.isNaN, !isExtreme[query] else { return scoreInDouble(query, chunk, row) }
+        guard measure.isFinite, !inverse.isNaN, !isExtreme[query], !isWide else {
+            return scoreInDouble(query, chunk, row)
+        }
         let isTiny = measure.magnitude < 0x1p-100
+        if isTiny, measure != 0 || metric == .l2 {
+            let score = scoreInDouble(query, chunk, row)
+            if metric == .l2 || score.magnitude < Self.mostOfTiny(metric) { return score }
+        }
         switch metric {
-        case .dot:
-            return isTiny && measure != 0 ? scoreInDouble(query, chunk, row) : measure
+        case .dot: return measure
         case .cosine:
-            if isTiny && measure != 0 { return scoreInDouble(query, chunk, row) }
             guard inverse != 0, norms[query] != 0 else { return 0 }
             return Float(max(-1, min(1, Double(measure) / norms[query] * inverse)))
-        case .l2:
-            return isTiny ? scoreInDouble(query, chunk, row) : -Float(Double(measure).squareRoot())
+        case .l2: return -Float(Double(measure).squareRoot())
         }
     }
+
+    /// A tiny measure whose score is no smaller than this is not of tiny products but of greater ones that cancel out.
+    /// What is left of them is as good as any sum's, and ``cut(_:floor:)`` goes by it.
+    private static func mostOfTiny(_ metric: VectorMetric) -> Float { metric == .dot ? 0x1p-98 : 0x1p-19 }
 
     private func scoreInDouble(_ query: Int, _ chunk: RowChunk, _ row: Int) -> Float {
         let lhs = floats + query * width

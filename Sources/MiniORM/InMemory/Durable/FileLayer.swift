@@ -3,6 +3,8 @@
 protocol FileLayer: Sendable {
     /// Makes a directory with those that it is in; one that is there is fine.
     func makeDirectory(_ path: String) throws(VectorStoreError)
+    /// A directory's own path, which stays the same where a link on the way to it is turned elsewhere.
+    func resolved(_ directory: String) throws(VectorStoreError) -> String
     /// The names in a directory, in any order; `nil` if there is no such directory.
     func names(in directory: String) throws(VectorStoreError) -> [String]?
     /// Opens a file for reading and writing. A new one must not be there already; an old one has to be.
@@ -20,7 +22,13 @@ protocol FileLayer: Sendable {
     /// Waits until the disk has the names in a directory.
     func synchronize(directory: String) throws(VectorStoreError)
     /// Takes a directory for this store alone, until what is returned is let go.
-    func lock(_ path: String) throws(VectorStoreError) -> any Sendable
+    func lock(_ path: String) throws(VectorStoreError) -> any DirectoryLock
+}
+
+/// A directory that is taken, until nobody has this any more.
+protocol DirectoryLock: Sendable {
+    /// Whether the path that was taken still leads to the same file.
+    var isInPlace: Bool { get }
 }
 
 /// An open file; closed when nobody has it any more.

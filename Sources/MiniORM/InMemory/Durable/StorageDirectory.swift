@@ -7,7 +7,7 @@ final class StorageDirectory: Sendable {
         var manifest: Manifest
         var isClosed = false
         /// Held while this store may write.
-        var lock: (any Sendable)?
+        var lock: (any DirectoryLock)?
     }
 
     private let layer: any FileLayer
@@ -31,16 +31,17 @@ final class StorageDirectory: Sendable {
     ) throws(VectorStoreError) {
         self.layer = layer
         self.durability = durability
-        files = DirectoryFiles(path: path)
-        var lock: (any Sendable)?
+        var lock: (any DirectoryLock)?
         if readOnly {
             guard try layer.names(in: path) != nil else {
                 throw VectorStoreError(.unavailable, "there is no directory \(path.quoted)", store: "memory")
             }
         } else {
             try layer.makeDirectory(path)
-            lock = try layer.lock(files.lock)
         }
+        let path = try layer.resolved(path)
+        files = DirectoryFiles(path: path)
+        if !readOnly { lock = try layer.lock(files.lock) }
         let opening = try Self.open(layer, files, readOnly: readOnly)
         hashSeed = opening.manifest.hashSeed
         var report = opening.report
@@ -240,19 +241,20 @@ extension StorageDirectory {
         let log = try writableLog()
         try state.withLock { state throws(VectorStoreError) in
             guard !state.isClosed else { throw Self.closed }
-            if isNeeded() { try checkpoint(log, &state.manifest) }
+            if isNeeded() { try checkpoint(log, &state) }
         }
     }
 
-    private func checkpoint(_ log: WriteLog, _ old: inout Manifest) throws(VectorStoreError) {
+    private func checkpoint(_ log: WriteLog, _ state: inout State) throws(VectorStoreError) {
+        try checkPlace(state.lock)
         let firstLog = try log.rotate()
         // Whoever was writing to the file before is done when the locks are ours.
         let (changes, collections) = catalogue.changes.withLock { changes in
             (changes, catalogue.collections.withLock { Array($0.values) })
         }
         // Never twice, as a manifest may be on the disk although the disk has said that it failed.
-        old.nextFile += 1
-        var manifest = old
+        state.manifest.nextFile += 1
+        var manifest = state.manifest
         manifest.firstLog = firstLog
         manifest.catalogueSequence = changes.sequence
         manifest.nextKey = changes.nextKey
@@ -260,11 +262,22 @@ extension StorageDirectory {
             () throws(VectorStoreError) in
             if isLetGo.load(ordering: .relaxed) { throw Self.closed }
         }
+        try checkPlace(state.lock)
         try Self.publish(manifest, layer, files)
-        old = manifest
+        state.manifest = manifest
         log.goOn(in: firstLog)
         // What is left over is removed after the next checkpoint, or when the directory is opened.
         try? removeStrays(manifest, lastLog: .max)
+    }
+
+    /// Refuses to write into a directory that has been put in the place of the one that is locked: files are made by name.
+    private func checkPlace(_ lock: (any DirectoryLock)?) throws(VectorStoreError) {
+        guard lock?.isInPlace ?? true else {
+            throw VectorStoreError(
+                .unavailable,
+                "\(files.path.quoted) is no longer the directory that was opened; open the store again where it is now",
+                store: "memory")
+        }
     }
 
     private static var closed: VectorStoreError {
@@ -294,7 +307,7 @@ extension StorageDirectory {
             }
             let isLong = log.failure != nil || log.length > 1 << 20
             log.close()
-            if isLong { try checkpoint(log, &state.manifest) } else { try log.synchronizeAll() }
+            if isLong { try checkpoint(log, &state) } else { try log.synchronizeAll() }
         }
     }
 }

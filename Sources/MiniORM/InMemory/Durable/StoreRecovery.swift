@@ -177,9 +177,14 @@ private struct StoreRecovery {
     }
 
     private mutating func lose(calls: UInt64, _ damage: String) {
+        lose(calls: calls)
+        report.damage.append(damage)
+    }
+
+    /// A log says how many, and may say anything.
+    private mutating func lose(calls: UInt64) {
         let (sum, overflow) = report.lostCalls.addingReportingOverflow(Int(clamping: calls))
         report.lostCalls = overflow ? .max : sum
-        report.damage.append(damage)
     }
 
     private mutating func replay(
@@ -262,7 +267,7 @@ private struct StoreRecovery {
         if let name = names[key] { return sequence > sequences[key] ?? 0 ? name : nil }
         // Of an older collection the checkpoint says that it is gone.
         if dropped.contains(key) || key < manifest.nextKey { return nil }
-        report.lostCalls += 1
+        lose(calls: 1)
         if missing.insert(key).inserted {
             report.damage.append("log: the creation of collection \(key) is lost, and with it what was written there")
         }

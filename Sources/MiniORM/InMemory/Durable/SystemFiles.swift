@@ -27,6 +27,13 @@ struct SystemFiles: FileLayer {
         return slash == bytes.startIndex ? "/" : String(Substring(bytes[..<slash]))
     }
 
+    func resolved(_ directory: String) throws(VectorStoreError) -> String {
+        guard let bytes = realpath(directory, nil) else { throw fileError("find", directory) }
+        defer { free(bytes) }
+        // What is no text cannot be said better than it was.
+        return String(validatingCString: bytes) ?? directory
+    }
+
     func names(in directory: String) throws(VectorStoreError) -> [String]? {
         var opened = opendir(directory)
         while opened == nil, errno == EINTR { opened = opendir(directory) }
@@ -79,7 +86,7 @@ struct SystemFiles: FileLayer {
         try SystemFile(directory, O_RDONLY | O_DIRECTORY).synchronizeDirectory()
     }
 
-    func lock(_ path: String) throws(VectorStoreError) -> any Sendable {
+    func lock(_ path: String) throws(VectorStoreError) -> any DirectoryLock {
         let file = try SystemFile(path, O_RDWR | O_CREAT)
         try file.lock()
         return SystemLock(file)
@@ -87,9 +94,10 @@ struct SystemFiles: FileLayer {
 }
 
 /// A lock that is held.
-private final class SystemLock: Sendable {
+private final class SystemLock: DirectoryLock {
     private let file: SystemFile
     init(_ file: SystemFile) { self.file = file }
+    var isInPlace: Bool { file.isInPlace }
     // By name, and not by closing the file: a process that is being started has a copy of its descriptor for a moment.
     deinit { file.unlock() }
 }
@@ -160,6 +168,13 @@ private final class SystemFile: LayeredFile {
         }
         if let failure { throw failure }
         return bytes
+    }
+
+    /// Whether the file still has its name.
+    var isInPlace: Bool {
+        var (mine, found) = (stat(), stat())
+        return fstat(descriptor, &mine) == 0 && stat(path, &found) == 0 && mine.st_dev == found.st_dev
+            && mine.st_ino == found.st_ino
     }
 
     func unlock() { _ = flock(descriptor, LOCK_UN) }
