@@ -172,7 +172,9 @@ struct Upsert {
     ) throws(VectorStoreError) -> Way {
         let order = batch.order
         let some = stride(from: 0, to: order.count, by: max(1, order.count / 64)).map { order[$0] }
-        let mayReplace = table.isOurs && table.approximation == nil && !isInTransaction && order.count <= Self.replaced
+        let mayReplace =
+            table.isOurs && table.approximation == nil && !isInTransaction
+            && order.count * table.description.dimension <= Self.replaced
         let rows = try connection.run(
             """
             select count(*), count(*) filter (where found.is_same),
@@ -196,8 +198,9 @@ struct Upsert {
         return isOneThere ? .insert : .copy
     }
 
-    /// So many rows are replaced at once, at the most: others who write to the table wait as long, part of a second.
-    private static let replaced = 50_000
+    /// So many numbers, 32 MB, are replaced at once, at the most: others who write to the table wait as long as it takes
+    /// to send them.
+    private static let replaced = 8 << 20
 
     /// Whether to delete a row and to copy another one in is nothing else than to update it: nothing follows from a
     /// deletion, no column beside ours is lost, and nobody is sent one kind of change and not the other.

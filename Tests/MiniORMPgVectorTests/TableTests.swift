@@ -47,6 +47,62 @@ import Testing
         try store.execute("drop schema \"\(Server.schema) \"\"other\"\"\"")
     }
 
+    /// The index of the ids has a name of its own: not one that another collection may have.
+    @Test func namesThatTheServerGivesAreFree() throws {
+        let store = try Server.pg16.store()
+        defer { store.close() }
+        for name in ["keyed", "keyed_pkey"] {
+            let repository = try VectorRepository(store, name, dimension: 1, overwrite: true)
+            try repository.upsert([VectorRecord(id: name, vector: [1])])
+        }
+        for name in ["keyed", "keyed_pkey"] {
+            let repository = try VectorRepository(store, name, dimension: 1)
+            #expect(try repository.fetch().map(\.id) == [name])
+            try repository.dropCollection()
+        }
+        let schema = try #require(
+            try store.execute(
+                "select nspname from pg_extension e join pg_namespace n on n.oid = extnamespace where extname = 'vector'"
+            ).rows.first?.first ?? nil)
+        expect(.invalidCollectionName) { _ = try VectorRepository(store, "\(schema).vector", dimension: 1) }
+    }
+
+    /// A dump of another database brings indexes whose names have the numbers of its tables.
+    @Test(arguments: Server.both) func indexesOfRestoredTablesAreToldByTheirTable(server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        for name in ["restored", "innocent"] {
+            let repository = try VectorRepository(store, name, dimension: 2, metric: .dot, overwrite: true)
+            try repository.upsert([VectorRecord(id: "a", vector: [1, 0])])
+            try store.createIndex(name, .hnsw(precision: .half))
+        }
+        func names(_ table: String) throws -> [String] {
+            try store.execute(
+                """
+                select indexname from pg_indexes where schemaname = '\(Server.schema)' and tablename = '\(table)'
+                and indexname like 'mini\\_orm\\_vector%'
+                """
+            ).rows.compactMap { $0.first ?? nil }
+        }
+        let (mine, other) = (try names("restored"), try names("innocent"))
+        #expect(mine.count == 1 && other.count == 1)
+        // As if `innocent` came with the number that `restored` has here.
+        try store.execute("alter index \(Server.schema).\(mine[0]) rename to mini_orm_vector_1")
+        try store.execute("alter index \(Server.schema).\(other[0]) rename to \(mine[0])")
+        expect(.invalidArgument) { try store.createIndex("restored", .hnsw()) }
+        expect(.invalidArgument) { try store.dropIndex("restored") }
+        #expect(try names("innocent") == mine)
+        // It is dropped with its own table's, whatever its name.
+        try store.dropIndex("innocent")
+        #expect(try names("innocent").isEmpty)
+        try store.dropIndex("restored")
+        #expect(try names("restored").isEmpty)
+        let restored = try VectorRepository(store, "restored", dimension: 2, metric: .dot)
+        try restored.upsert([VectorRecord(id: "a", vector: [1e6, 0])])
+        #expect(try restored.query([1, 0]).first?.score == 1e6)
+        for name in ["restored", "innocent"] { try store.dropCollection(name) }
+    }
+
     @Test func anExistingTableWithOtherColumnNamesIsMapped() throws {
         let store = try Server.pg16.store()
         defer { store.close() }
@@ -61,6 +117,11 @@ import Testing
         expect(.collectionMismatch) {
             _ = try store.mapTable("articles", metric: .l2, id: "meta", vector: "v", payload: "meta")
         }
+        try store.execute("alter table \(table) alter \"Key\" type varchar(3)")
+        expect(.collectionMismatch) {
+            _ = try store.mapTable("articles", metric: .l2, id: "Key", vector: "v", payload: "meta")
+        }
+        try store.execute("alter table \(table) alter \"Key\" type varchar")
         let description = try store.mapTable("articles", metric: .l2, id: "Key", vector: "v", payload: "meta")
         #expect(description.dimension == 2)
         let articles = try VectorRepository(store, "articles", dimension: 2, metric: .l2)

@@ -30,6 +30,10 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
         return Self.refusesForNow(sqlState)
     }
 
+    /// Whether the server has undone all of it, so that nothing is done twice: a deadlock, or others' writes under a
+    /// stricter isolation.
+    var isUndone: Bool { sqlState == "40P01" || sqlState == "40001" }
+
     /// Whether what is remembered of a table may be out of date.
     var suggestsChangedTable: Bool {
         guard let sqlState else { return false }

@@ -130,7 +130,7 @@ final class Session: Sendable {
                     hasLookedAgain = true
                     if forget(collection) { continue }
                 }
-                guard error.postgres?.isWorthRepeating == true, repeats || !isSent,
+                guard error.postgres?.isWorthRepeating == true, repeats || !isSent || error.postgres?.isUndone == true,
                     let pause = configuration.retry.delay(after: attempt)
                 else { throw error }
                 attempt += 1

@@ -79,7 +79,7 @@ extension PgOperations {
             try connection.script(
                 """
                 create table \(name.quoted) (
-                    id text collate "C" primary key,
+                    id text collate "C" constraint \(IndexName.newKey()) primary key,
                     embedding \(pgvector.schema).vector(\(wanted.dimension)) not null,
                     payload jsonb
                 );
@@ -88,6 +88,13 @@ extension PgOperations {
                 comment on table \(name.quoted) is '\(Catalog.mark)'
                 """, limit: limit)
         } catch {
+            // A table's rows are of a type of its name.
+            if error.postgres?.sqlState == "42710" {
+                throw .pgvector(
+                    .invalidCollectionName,
+                    "the schema has a type \(name.quoted); choose another name, or a schema without it",
+                    collection: wanted.name, cause: error.cause)
+            }
             guard error.postgres?.sqlState == "42P07" else { throw error }
             throw .pgvector(
                 .collectionAlreadyExists,

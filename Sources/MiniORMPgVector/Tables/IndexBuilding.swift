@@ -63,8 +63,21 @@ struct IndexBuilding: Sendable {
             let index = IndexName.vector(of: table)
             try inTurn(index, connection, limit) { () throws(VectorStoreError) in
                 try session.atomically(connection, limit) { () throws(VectorStoreError) in
-                    let all = [index.quoted, index.new.quoted, index.old.quoted].joined(separator: ", ")
-                    try connection.script("drop index if exists \(all)", limit: limit)
+                    try checkOwner(index, of: table, connection, limit)
+                    // By their table, as those of a restored one have the number of another.
+                    var parameters = PostgresParameters()
+                    parameters.text(String(table.oid))
+                    let names = try connection.run(
+                        """
+                        select x.relname::text from pg_catalog.pg_index i
+                        join pg_catalog.pg_class x on x.oid = i.indexrelid
+                        where i.indrelid = $1::text::oid and starts_with(x.relname, '\(IndexName.vectorPrefix)')
+                        """, parameters, limit: limit)
+                    for row in 0..<names.count {
+                        guard let name = names.text(row, 0) else { continue }
+                        try connection.script(
+                            "drop index \(index.schema.quotedName).\(name.quotedName)", limit: limit)
+                    }
                     try session.catalog.setIndex(nil, isHalf: false, effort: nil, of: table.name, connection, limit)
                 }
             }
@@ -111,6 +124,7 @@ struct IndexBuilding: Sendable {
         do {
             try session.run(repeats: false, limit: limit) { connection, limit throws(VectorStoreError) in
                 try inTurn(index, connection, limit) { () throws(VectorStoreError) in
+                    try checkOwner(index, of: table, connection, limit)
                     hasBegun = true
                     // Of a build that was cut off.
                     try dropRest(index, way, connection, limit)
@@ -149,6 +163,29 @@ struct IndexBuilding: Sendable {
             }
             throw error
         }
+    }
+
+    /// Refuses to replace or to drop the index of another table, whose name tells this one's number: one that was
+    /// restored from a dump of another database.
+    private func checkOwner(
+        _ index: IndexName, of table: CollectionTable, _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        var parameters = PostgresParameters()
+        parameters.text(index.schema)
+        parameters.texts([index, index.new, index.old].map(\.name))
+        parameters.text(String(table.oid))
+        let rows = try connection.run(
+            """
+            select x.relname::text, i.indrelid::regclass::text from pg_catalog.pg_index i
+            join pg_catalog.pg_class x on x.oid = i.indexrelid
+            join pg_catalog.pg_namespace n on n.oid = x.relnamespace
+            where n.nspname = $1 and x.relname = any($2::text[]) and i.indrelid <> $3::text::oid limit 1
+            """, parameters, limit: limit)
+        guard let name = rows.count > 0 ? rows.text(0, 0) : nil else { return }
+        throw .pgvector(
+            .invalidArgument,
+            "the index \(name) is one of the table \(rows.text(0, 1) ?? ""), from a dump of another database; give it "
+                + "another name that begins as it does", collection: table.description.name)
     }
 
     /// Drops what is not the index itself. (Concurrently is not for tables in partitions, nor is such a build.)

@@ -13,7 +13,7 @@ struct IndexName: Sendable {
 
     /// The approximate index on the vectors.
     static func vector(of table: CollectionTable) -> Self {
-        Self(schema: table.name.schema, name: "mini_orm_vector_\(table.oid)")
+        Self(schema: table.name.schema, name: "\(vectorPrefix)\(table.oid)")
     }
 
     /// The index on whole payloads.
@@ -30,8 +30,14 @@ struct IndexName: Sendable {
 
     /// A name for the index of the rows that ``ScoreSQL/isBeyond(_:)`` tells. Random, as it is made with the table, whose
     /// number is not known yet.
-    static func newRange() -> String { rangePrefix + String(UInt64.random(in: 0 ... .max), radix: 16) }
+    static func newRange() -> String { rangePrefix + random }
 
+    /// A name for the index of the ids. The server would make one of the table's, which another collection may have.
+    static func newKey() -> String { "mini_orm_key_" + random }
+
+    private static var random: String { String(UInt64.random(in: 0 ... .max), radix: 16) }
+
+    static let vectorPrefix = "mini_orm_vector_"
     static let rangePrefix = "mini_orm_range_"
 
     /// What the name of a field's index ends with: made of the path's bytes.

@@ -128,6 +128,13 @@ private struct TableMapping: Sendable {
                 "the id's column is text or varchar, not null, of a deterministic collation, with a primary key or unique "
                     + "index of its own that is not deferrable", collection: collection)
         }
+        // A length is kept with 4 added to it; without one there is no such number.
+        guard !(5...10_485_764).contains(key.modifier) else {
+            throw .pgvector(
+                .collectionMismatch,
+                "the id's column has a longest length, to which the server cuts spaces off an id; make it text",
+                collection: collection)
+        }
         guard let embedding = columns[UTF8Key(vector)], embedding.type == "vector", embedding.isNeverNull,
             (1...16_000).contains(embedding.modifier)
         else {
