@@ -45,8 +45,8 @@ public final class PgVectorStore: VectorStorePort {
     /// Inserts or replaces, all records or none.
     ///
     /// New records in number are copied in. In tables that this library made, rows that are the same already, byte for
-    /// byte, are left alone; where a sample finds none such, up to 32 MB of vectors are replaced at once, by a deletion and a
-    /// copy, for which others who write to the table wait: not with an approximate index, in a transaction of yours, on
+    /// byte, are left alone; where a sample finds none such, up to 32 MB of vectors are replaced at once, by a deletion
+    /// and a copy, for which others who write to the table wait: not with an approximate index, in a transaction of yours, on
     /// a table with triggers, rules, policies or columns of yours, or in a database with publications. In a mapped table
     /// every row is written, so that its triggers run.
     public func upsert(_ request: UpsertRequest) throws(VectorStoreError) { try operations.upsert(request) }
