@@ -15,6 +15,13 @@ internal import Synchronization
 /// The server's index is approximate: it finds nearly all of the nearest records. A query whose filter leaves few
 /// records, or of which the index returns too few, is answered exactly; with ``ChromaConfiguration/isExact`` all are.
 ///
+/// The server keeps no more of a dot product than a 32-bit float near 1 holds, so where the best are below 2^-10 all
+/// records are read and scored here: keep vectors that are compared by dot product at lengths around 1.
+///
+/// Deletes count what was there when they began: where two delete the same record at once, both may count it. Fields
+/// that a later version of a record has no more stay in the server's metadata, where no filter of this library sees
+/// them, until the record is deleted.
+///
 /// An upsert goes in batches, as the server has no transactions. When one fails after others are in,
 /// `VectorStoreError.Code.partialWrite` names the records that are in; sending the call again is safe.
 public final class ChromaVectorStore: AsyncVectorStorePort {

@@ -1,5 +1,6 @@
 #if Qdrant
 public import MiniORM
+internal import GRPCCore
 internal import SwiftProtobuf
 
 extension QdrantVectorStore {
@@ -103,14 +104,35 @@ extension QdrantVectorStore {
             .collectionAlreadyExists, "the collection is there already", store: Self.name, collection: name)
     }
 
-    private func drop(_ name: String, _ info: Qdrant_CollectionInfo) async throws(VectorStoreError) {
-        guard QdrantCollection(info)?.isOurs == true else {
+    private func drop(_ name: String, _ seen: Qdrant_CollectionInfo) async throws(VectorStoreError) {
+        let dropped = QdrantCollection(seen)
+        guard dropped?.isOurs == true else {
             throw VectorStoreError(
                 .collectionMismatch, "another program created it; drop it with that program", store: Self.name,
                 collection: name)
         }
         remember(name, nil)
-        _ = try await connection.call(QdrantMethods.drop, .with { $0.collectionName = name })
+        let clock = ContinuousClock()
+        let start = clock.now
+        var attempt = 0
+        while true {
+            attempt += 1
+            do throws(VectorStoreError) {
+                _ = try await connection.call(QdrantMethods.drop, .with { $0.collectionName = name }, repeats: false)
+                return
+            } catch {
+                guard let failure = error.cause as? RPCError, QdrantFailure.isWorthRetrying(failure),
+                    let pause = options.connection.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)),
+                    start.duration(to: clock.now) + pause < options.connection.deadline
+                else { throw error }
+                do { try await Task.sleep(for: pause) } catch { throw QdrantFailure.cancelled(error) }
+                // If the answer was lost, what is there now is another collection, which somebody made after that.
+                // Without a mark of its creation nobody can tell.
+                guard let present = try await info(name) else { return }
+                guard let creation = dropped?.creation else { throw error }
+                if QdrantCollection(present)?.creation != creation { return }
+            }
+        }
     }
 
     /// Drops a collection with its data, if this library created it; otherwise throws

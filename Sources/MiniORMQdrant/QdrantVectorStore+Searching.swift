@@ -30,6 +30,7 @@ extension QdrantVectorStore {
             let first = Search(name, collection, options, plan, isExact: self.options.search.exact)
             var open = [(search: first, queries: Array(vectors.indices))]
             var scanned: [Int] = []
+            var candidates: Int?
             while let (search, queries) = open.popLast() {
                 var exactly: [Int] = []
                 var wider: [Int] = []
@@ -42,6 +43,13 @@ extension QdrantVectorStore {
                         let results = try search.results(points)
                         switch search.next(results, points) {
                         case .answer: answers[query] = results
+                        case .answerIfAll:
+                            if candidates == nil { candidates = try await count(name, plan, collection) }
+                            if points.count < candidates ?? 0 {
+                                scanned.append(query)
+                            } else {
+                                answers[query] = results
+                            }
                         case .askExactly: exactly.append(query)
                         case .askForMore: wider.append(query)
                         case .scan: scanned.append(query)
@@ -216,14 +224,18 @@ private struct Search {
 
     /// What to do about an answer.
     enum Step {
-        case answer, askExactly, askForMore, scan
+        case answer, answerIfAll, askExactly, askForMore, scan
     }
 
     func next(_ results: [VectorSearchResult], _ points: [StoredPoint]) -> Step {
-        if results.contains(where: { !$0.score.isFinite }) { return .scan }
+        if results.contains(where: { Score.isLost($0.score, collection.metric) }) { return .scan }
         let isExhausted = points.count < limit
         if isEnough(results, last: points.last, isExhausted) { return .answer }
-        if isExhausted { return isExact ? .answer : collection.limits.allowsExact ? .askExactly : .scan }
+        if isExhausted, isExact {
+            // The engine leaves out what is infinitely far in single precision.
+            return collection.metric == .l2 ? .answerIfAll : .answer
+        }
+        if isExhausted { return collection.limits.allowsExact ? .askExactly : .scan }
         return limit < maximumLimit ? .askForMore : .scan
     }
 

@@ -9,13 +9,18 @@ extension QdrantVectorStore {
     /// the task was cancelled). A batch whose reply was lost may be in without being named. Sending the same call again
     /// completes it.
     public func upsert(_ request: UpsertRequest) async throws(VectorStoreError) {
+        // What is in already, where the call is begun again after a refusal.
+        var earlier: [String] = []
         try await with(request.collection) { collection async throws(VectorStoreError) in
             var batches = Batches(
                 Self.lastOfEach(request.records), to: request.collection, collection, options.write)
             // Every vector is checked before anything is sent.
             for record in batches.records { try collection.check(record.vector, recordID: record.id) }
-            let (written, failure) = await send(&batches)
+            let (sent, failure) = await send(&batches)
             guard let failure else { return }
+            let inNow = Set(sent.map(UTF8Key.init))
+            let written = sent + earlier.filter { !inNow.contains(UTF8Key($0)) }
+            earlier = written
             guard !written.isEmpty else { throw failure }
             if failure.code == .cancelled {
                 throw VectorStoreError(

@@ -21,8 +21,9 @@ internal import Synchronization
 /// - Upserts: sent in batches, several at a time, not atomic; see `VectorStoreError.Code.partialWrite`.
 /// - Collections that this library did not create can be opened, if they hold one unnamed dense vector for each point,
 ///   and are never dropped. On old servers, which keep no collection metadata, one whose creation was cut off
-///   between two calls counts as such. One that is dropped and created anew by another program with another metric is
-///   noticed when a call fails, not before.
+///   between two calls counts as such. One that is dropped and created anew by another program, with another metric or
+///   policy for ids, is noticed when a call fails, not before.
+/// - Deletes count what was there when they began: where two delete the same record at once, both may count it.
 ///
 /// A store is one HTTP/2 connection, opened at the first call; share it between repositories and tasks.
 public final class QdrantVectorStore: AsyncVectorStorePort {

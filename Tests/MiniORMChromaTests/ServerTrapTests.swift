@@ -74,6 +74,46 @@ struct ServerTrapTests {
         #expect(hits.first { $0.id == "3" }?.score == 0)
     }
 
+    /// Vectors of any length, in any direction, in which the answer of the embedded store is known.
+    @Test(
+        "scores that the server's arithmetic loses are ranked all the same",
+        arguments: [
+            (VectorMetric.dot, Float(0.001)), (.dot, 1e-5), (.dot, 1e-15), (.dot, 1e18), (.l2, 1e-20), (.l2, 3e18),
+            (.l2, 5e18),
+        ])
+    func coarseScores(_ metric: VectorMetric, _ length: Float) async throws {
+        let store = try ChromaServer.store()
+        let vectors = (0...300).map { row in (0..<8).map { Float(sin(Double(row * 8 + $0) * 78.233)) * length } }
+        let query = vectors[300]
+        let records = vectors.prefix(300).enumerated().map {
+            VectorRecord(id: "\($0)", vector: $1, payload: ["n": .int(Int64($0))])
+        }
+        let name = "trap-coarse-\(metric)-\(length.exponent)"
+        let there = try await AsyncVectorRepository(store, name, dimension: 8, metric: metric, overwrite: true)
+        let here = try await AsyncVectorRepository(InMemoryVectorStore(), name, dimension: 8, metric: metric)
+        for repository in [there, here] { try await repository.upsert(records) }
+        for filter in [nil, VectorFilter.field("n") < 100] {
+            for topK in [1, 5, 200] {
+                let found = try await there.query(query, topK: topK, filter: filter)
+                let wanted = try await here.query(query, topK: topK, filter: filter)
+                #expect(found.map(\.id) == wanted.map(\.id), "\(topK)")
+                for (found, wanted) in zip(found, wanted) {
+                    #expect(abs(found.score - wanted.score) <= abs(wanted.score) * 1e-4)
+                }
+            }
+        }
+    }
+
+    @Test("vectors that are no distance from a query need no further look", arguments: [Float(0), 1])
+    func duplicates(_ component: Float) async throws {
+        let records = try await open(try ChromaServer.store(), "duplicates-\(Int(component))", metric: .l2)
+        try await records.upsert((0..<20).map { VectorRecord(id: "\($0)", vector: [1, component, 2]) })
+        try await records.upsert([VectorRecord(id: "near", vector: [1, component, 2.5])])
+        let found = try await records.query([1, component, 2], topK: 5)
+        #expect(found.map(\.score) == [0, 0, 0, 0, 0])
+        #expect(try await records.query([1, component, 2], topK: 21).last?.id == "near")
+    }
+
     @Test("another client's collections are neither listed, described, opened, overwritten nor dropped")
     func foreignCollections() async throws {
         _ = try await ChromaServer.send("DELETE", "/collections/trap-foreign")

@@ -274,11 +274,16 @@ struct TranslationTests {
     }
 
     @Test func distancesBecomeScores() {
-        #expect(ChromaScore.score(.l2, distance: 25) == -5)
-        #expect(ChromaScore.score(.dot, distance: -3) == 4)
-        #expect(ChromaScore.score(.cosine, distance: -1e-6) == 1)
-        #expect(ChromaScore.score(.cosine, distance: 1) == nil, "too coarse: scored from the vectors")
-        #expect(ChromaScore.score(.l2, distance: nil) == nil)
+        #expect(ChromaScore.score(.l2, distance: 25, of: [5, 0]) == -5)
+        #expect(ChromaScore.score(.dot, distance: -3, of: [2, 0]) == 4)
+        #expect(ChromaScore.score(.cosine, distance: -1e-6, of: [1, 0]) == 1)
+        #expect(ChromaScore.score(.cosine, distance: 1, of: [1, 0]) == nil, "too coarse: scored from the vectors")
+        #expect(ChromaScore.score(.l2, distance: nil, of: [5, 0]) == nil)
+        #expect(ChromaScore.score(.l2, distance: 1e-38, of: [5, 1]) == nil)
+        #expect(ChromaScore.score(.l2, distance: 0, of: [5, 1]) == 0)
+        #expect(ChromaScore.score(.l2, distance: 0, of: [5, 0]) == nil, "1e-30 is as near to 0")
+        #expect(ChromaScore.score(.l2, [3e38, 3e38], [-3e38, -3e38]) == -.greatestFiniteMagnitude)
+        #expect(ChromaScore.score(.dot, [3e38, 3e38], [3e38, 3e38]) == .greatestFiniteMagnitude)
         #expect(ChromaScore.score(.cosine, [0, 0], [1, 2]) == 0)
     }
 

@@ -113,6 +113,31 @@ extension ServerTests {
             }
         }
 
+        @Test func aDropWhoseAnswerIsLostIsNotRepeatedOnAnotherCollection() async throws {
+            try await Server.control("/reset", [:])
+            let name = "dropped-\(UInt32.random(in: 0 ... .max))"
+            let (store, other) = (try Server.service(), try Server.service())
+            _ = try await AsyncVectorRepository(store, name, dimension: 4)
+            try await Server.control("/reset", [:])
+            try await Server.control("/faults", ["method": "Collections.Delete", "drop": "after"])
+            // The look at what there is, after the loss, comes late.
+            try await Server.control("/faults", ["method": "Collections.Get", "nth": 2, "delay": 2])
+            async let dropping: Void = store.dropCollection(name)
+            while try await Server.control("/calls").objectValue?["Collections.Get"] != 2 {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            _ = try await AsyncVectorRepository(other, name, dimension: 4)
+            try await dropping
+            #expect(try await Server.control("/calls").objectValue?["Collections.Delete"] == 1)
+            #expect(try await other.describeCollection(name) != nil)
+            // A drop that never arrived is repeated.
+            try await Server.control("/faults", ["method": "Collections.Delete", "drop": "before"])
+            try await other.dropCollection(name)
+            #expect(try await other.describeCollection(name) == nil)
+            for store in [store, other] { try await store.close() }
+            try await Server.control("/reset", [:])
+        }
+
         @Test func otherFailuresAreNotRepeated() async throws {
             try await Server.control("/reset", [:])
             try await Server.withCollection(Server.service()) { repository in

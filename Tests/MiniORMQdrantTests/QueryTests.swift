@@ -152,6 +152,29 @@ extension ServerTests {
             }
         }
 
+        /// Beyond single precision the engine leaves records out, or cannot tell them apart.
+        @Test(arguments: [(VectorMetric.l2, Float(5e18)), (.l2, 3e38), (.l2, 1e-19), (.dot, 3e37), (.dot, 1e-18)])
+        func scoresBeyondSinglePrecisionAreRanked(_ metric: VectorMetric, _ length: Float) async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service(), metric: metric) { repository in
+                let records = (0..<40).map { number in
+                    VectorRecord(id: "\(number)", vector: [Float(number) / 40 * length, length / 4, 0, length / 2])
+                }
+                let here = try await AsyncVectorRepository(InMemoryVectorStore(), "here", dimension: 4, metric: metric)
+                for repository in [repository, here] { try await repository.upsert(records) }
+                for query in [[length, 0, 0, length], [-length, length, 0, 0]] {
+                    for topK in [3, 40, 100] {
+                        let found = try await repository.query(query, topK: topK)
+                        let wanted = try await here.query(query, topK: topK)
+                        #expect(found.map(\.id) == wanted.map(\.id), "\(topK)")
+                        for (found, wanted) in zip(found, wanted) {
+                            #expect(abs(found.score - wanted.score) <= abs(wanted.score) * 1e-4)
+                        }
+                    }
+                }
+            }
+        }
+
         @Test func batchesAreCutByBytes() async throws {
             let options = options { $0.write.batchBytes = 10_000 }
             try await Server.control("/reset", [:])

@@ -66,6 +66,12 @@ private struct HostileCodec: VectorPayloadCodec {
         #expect(try repository.query([1], minScore: Float(0.5).nextUp).isEmpty)
     }
 
+    @Test func aScoreBeyondAFloatIsTheLargest() throws {
+        let repository = try repository(AnsweringStore(results: [hit("b", .infinity), hit("a", -.infinity)]))
+        let most = Float.greatestFiniteMagnitude
+        #expect(try repository.query([1], minScore: -most).map(\.score) == [most, -most])
+    }
+
     @Test func vectorsComeOnlyWhereTheyWereAskedFor() throws {
         let repository = try repository(AnsweringStore(results: [hit("a", 1, vector: [7])]))
         #expect(try repository.query([1]).map(\.vector) == [nil])

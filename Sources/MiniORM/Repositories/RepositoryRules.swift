@@ -93,8 +93,10 @@ struct RepositoryRules: Sendable {
             throw error(.backend, "the store answered a score that is not a number", recordID: wrong.id)
         }
         var results = results
-        // A distance of zero is -0.0 from one engine and 0.0 from another; their sum with zero is 0.0.
-        for index in results.indices { results[index].score += 0 }
+        // What is beyond a float is infinite from one engine and the largest float from another. A distance of zero is
+        // -0.0 from one and 0.0 from another; their sum with zero is 0.0.
+        let most = Float.greatestFiniteMagnitude
+        for index in results.indices { results[index].score = max(-most, min(most, results[index].score)) + 0 }
         if let minScore = options.minScore { results.removeAll { $0.score < minScore } }
         let isOrdered = zip(results, results.dropFirst()).allSatisfy { !Self.isBetter($1, $0) }
         if !isOrdered { results.sort(by: Self.isBetter) }

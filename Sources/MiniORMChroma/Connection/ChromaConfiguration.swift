@@ -91,7 +91,7 @@ public struct ChromaConfiguration: Sendable {
         }
         switch path.count {
         case 0: break
-        case 2: (tenant, database) = (path[0], path[1])
+        case 2 where !path.contains(""): (tenant, database) = (path[0], path[1])
         default: throw wrong("has the path /tenant/database, or none")
         }
         for item in parts.queryItems ?? [] {

@@ -3,7 +3,8 @@ public import MiniORM
 
 extension ChromaVectorStore {
     /// Asks the index, wider where our side of the filter leaves too few, and scores every matching record where the
-    /// index finds fewer than there are.
+    /// index finds fewer than there are or its 32-bit distances do not tell which are the best: where dot products or
+    /// cosines below 2^-10 are among the best, and where distances overflow or vanish.
     public func query(_ request: QueryRequest) async throws(VectorStoreError) -> [VectorSearchResult] {
         let batch = QueryBatchRequest(
             collection: request.collection, vectors: [request.vector], options: request.options)
@@ -52,6 +53,7 @@ struct IndexSearch {
         var width = min(options.topK, limit)
         var answers: [Int: [VectorSearchResult]] = [:]
         var open = Array(vectors.indices)
+        var untold: [Int] = []
         var candidates: Int?
         while !open.isEmpty {
             var short: [Int] = []
@@ -64,13 +66,17 @@ struct IndexSearch {
                 }
                 for (index, rows) in zip(asked, lists) {
                     let matched = try ChromaVectorStore.matching(rows, options.filter)
-                    var isComplete = matched.count >= options.topK
-                    if !isComplete, rows.count < width {
+                    var isAll = false
+                    if matched.count < options.topK, rows.count < width {
                         if candidates == nil { candidates = try await candidateCount() }
-                        isComplete = rows.count >= candidates ?? 0
+                        isAll = rows.count >= candidates ?? 0
                     }
-                    if isComplete {
-                        answers[index] = try await results(matched, vectors[index])
+                    if isAll || matched.count >= options.topK {
+                        if let results = try await results(matched, vectors[index], last: isAll ? nil : rows.last) {
+                            answers[index] = results
+                        } else {
+                            untold.append(index)
+                        }
                     } else {
                         short.append(index)
                         if rows.count < width { isUnderReturned = true }
@@ -80,12 +86,15 @@ struct IndexSearch {
             open = short
             if open.isEmpty { break }
             if isUnderReturned || width >= min(limit, Self.widest) {
-                for (index, results) in zip(open, try await exact(open.map { vectors[$0] }[...])) {
-                    answers[index] = results
-                }
+                untold += open
                 break
             }
             width = min(limit, Self.widest, width * 4)
+        }
+        if !untold.isEmpty {
+            for (index, results) in zip(untold, try await exact(untold.map { vectors[$0] }[...])) {
+                answers[index] = results
+            }
         }
         return vectors.indices.map { answers[$0] ?? [] }
     }
@@ -109,11 +118,18 @@ struct IndexSearch {
             : try await store.ids(opened, clause).count
     }
 
-    /// Scores from distances; from vectors where a distance is too coarse.
+    /// Scores from distances; from vectors where a distance is too coarse. `nil` where better records than these may have
+    /// been left out: `last` is the worst of those that came back, unless they are all that there are.
     private func results(
-        _ matched: [MatchedRow], _ vector: [Float]
-    ) async throws(VectorStoreError) -> [VectorSearchResult] {
-        var scores = matched.map { ChromaScore.score(mark.metric, distance: $0.row.distance) }
+        _ matched: [MatchedRow], _ vector: [Float], last: ChromaRow?
+    ) async throws(VectorStoreError) -> [VectorSearchResult]? {
+        var scores = matched.map { ChromaScore.score(mark.metric, distance: $0.row.distance, of: vector) }
+        let isTold =
+            last.map { ChromaScore.score(mark.metric, distance: $0.distance, of: vector) != nil } ?? true
+            || ChromaScore.areTooLow(mark.metric, below: options.minScore)
+        if last != nil, matched.contains(where: { $0.row.distance?.isFinite != true }) { return nil }
+        // No record is nearer than those at no distance, which only their vectors can tell.
+        if !isTold, mark.metric != .l2 { return nil }
         let coarse = scores.indices.filter { scores[$0] == nil }
         if !coarse.isEmpty {
             var vectors: [UTF8Key: [Float]] = [:]
@@ -139,7 +155,8 @@ struct IndexSearch {
                     vector: options.includeVectors ? matched.row.original : nil))
         }
         results.sort(by: ChromaScore.isBetter)
-        return Array(results.prefix(options.topK))
+        results = Array(results.prefix(options.topK))
+        return isTold || results.count == options.topK && results.allSatisfy { $0.score == 0 } ? results : nil
     }
 
     /// Scores every record that matches, a page at a time, in double arithmetic.

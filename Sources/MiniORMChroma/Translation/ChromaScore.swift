@@ -4,33 +4,52 @@ internal import MiniORM
 
 /// Scores, from the server's distances or from vectors.
 enum ChromaScore {
-    /// The score of a distance; `nil` where the distance has lost it.
+    /// A score below this, and a squared distance below the other, is too coarse in the server's arithmetic.
+    private static let finest: (score: Float, squaredDistance: Float) = (0x1p-10, 0x1p-100)
+
+    /// The score of a distance from a query; `nil` where the distance has lost it.
     ///
     /// The server's distances are the squared Euclidean one, 1 minus the dot product and 1 minus the cosine, in 32-bit
-    /// arithmetic: near 1 the latter two leave little of a small score.
-    static func score(_ metric: VectorMetric, distance: Float?) -> Float? {
+    /// arithmetic: near 1 the latter two leave little of a small score, and small squares vanish.
+    static func score(_ metric: VectorMetric, distance: Float?, of query: [Float]) -> Float? {
         guard let distance, distance.isFinite else { return nil }
         switch metric {
-        case .l2: return -max(0, distance).squareRoot()
+        case .l2:
+            guard distance >= finest.squaredDistance || distance == 0 && isApart(query) else { return nil }
+            return 0 - distance.squareRoot()
         case .dot, .cosine:
             let score = 1 - distance
-            guard score.magnitude >= 0x1p-10 else { return nil }
+            guard score.magnitude >= finest.score else { return nil }
             return metric == .cosine ? max(-1, min(1, score)) : score
         }
+    }
+
+    /// Whether no other vector is so near to this one that the squared distance vanishes: numbers next to each other are
+    /// then at least 2^-61 apart.
+    private static func isApart(_ vector: [Float]) -> Bool { vector.allSatisfy { $0.magnitude >= 0x1p-37 } }
+
+    /// Whether scores that are too coarse may be left as they are, as none of them reaches a minimum.
+    static func areTooLow(_ metric: VectorMetric, below minScore: Float?) -> Bool {
+        metric != .l2 && minScore ?? -.infinity >= finest.score
     }
 
     /// The score of two vectors of one length, computed in double arithmetic.
     static func score(_ metric: VectorMetric, _ lhs: [Float], _ rhs: [Float]) -> Float {
         guard lhs.count == rhs.count else { return -.infinity }
         switch metric {
-        case .l2: return -Float(cvk_squared_l2_double(lhs, rhs, lhs.count).squareRoot())
-        case .dot: return Float(cvk_dot_double(lhs, rhs, lhs.count))
+        case .l2: return finite(0 - cvk_squared_l2_double(lhs, rhs, lhs.count).squareRoot())
+        case .dot: return finite(cvk_dot_double(lhs, rhs, lhs.count))
         case .cosine:
             let squares =
                 cvk_sum_of_squares(lhs, lhs.count).squareRoot() * cvk_sum_of_squares(rhs, rhs.count).squareRoot()
             guard squares > 0 else { return 0 }
             return Float(max(-1, min(1, cvk_dot_double(lhs, rhs, lhs.count) / squares)))
         }
+    }
+
+    private static func finite(_ score: Double) -> Float {
+        let most = Double(Float.greatestFiniteMagnitude)
+        return Float(max(-most, min(most, score)))
     }
 
     static func isBetter(_ lhs: VectorSearchResult, _ rhs: VectorSearchResult) -> Bool {

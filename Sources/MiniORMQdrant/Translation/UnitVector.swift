@@ -65,6 +65,17 @@ enum Score {
         }
     }
 
+    /// Whether the engine's single precision has lost a score: its sum overflowed, or so little is left that squares or
+    /// products of components have vanished. (Of two directions that are near a right angle enough is left.)
+    static func isLost(_ score: Float, _ metric: VectorMetric) -> Bool {
+        let magnitude = score.magnitude
+        switch metric {
+        case .cosine: return !score.isFinite
+        case .dot: return !score.isFinite || magnitude > 0 && magnitude < 0x1p-100
+        case .l2: return !score.isFinite || magnitude > 0 && magnitude < 0x1p-50
+        }
+    }
+
     /// Of two vectors, for answers that are scored on our side.
     static func of(_ lhs: [Float], _ rhs: [Float], _ metric: VectorMetric) -> Float {
         var dot = 0.0
@@ -76,11 +87,12 @@ enum Score {
             right += rhs * rhs
             distance += (lhs - rhs) * (lhs - rhs)
         }
+        let most = Double(Float.greatestFiniteMagnitude)
         return switch metric {
         case .cosine:
             left == 0 || right == 0 ? 0 : Float(max(-1, min(1, dot / (left.squareRoot() * right.squareRoot()))))
-        case .dot: Float(dot)
-        case .l2: 0 - Float(distance.squareRoot())
+        case .dot: Float(max(-most, min(most, dot)))
+        case .l2: 0 - Float(min(most, distance.squareRoot()))
         }
     }
 }

@@ -90,9 +90,9 @@ final class QdrantConnection: Sendable {
         transport.beginGracefulShutdown()
     }
 
-    /// Sends a request, again if need be, and returns the reply.
+    /// Sends a request, again if need be and unless told not to, and returns the reply.
     func call<Request, Reply>(
-        _ method: QdrantMethod<Request, Reply>, _ message: Request
+        _ method: QdrantMethod<Request, Reply>, _ message: Request, repeats: Bool = true
     ) async throws(VectorStoreError) -> Reply {
         let clock = ContinuousClock()
         let deadline = clock.now + min(options.deadline, .forever)
@@ -127,7 +127,7 @@ final class QdrantConnection: Sendable {
                 failure = RPCError(code: .unavailable, message: "the connection was lost", cause: error)
             }
             if Task.isCancelled { throw QdrantFailure.cancelled(failure) }
-            guard QdrantFailure.isWorthRetrying(failure),
+            guard repeats, QdrantFailure.isWorthRetrying(failure),
                 let pause = options.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)),
                 pause < clock.now.duration(to: deadline)
             else { throw QdrantFailure.error(failure) }
