@@ -179,6 +179,7 @@ struct Upsert {
             """
             select count(*), count(*) filter (where found.is_same),
                 \(table.isOurs ? "pg_catalog.pg_relation_size(\(table.oid)::oid) = 0" : "false"),
+                (select relhasrules from pg_catalog.pg_class where oid = \(table.oid)::oid),
                 \(mayReplace ? isPlain : "false")
             from unnest($1::text[], $2::\(pgvector.schema).vector[], $3::jsonb[]) as given(id, vector, payload)
             join lateral (
@@ -187,7 +188,9 @@ struct Upsert {
             ) as found on true
             """, parameters(batch[some]), limit: limit)
         let (present, same) = (rows.integer(0, 0) ?? 0, rows.integer(0, 1) ?? 0)
-        if present > 0 { return same == 0 && rows.bool(0, 3) ? .replace : .insert }
+        // A copy passes rules by.
+        if rows.bool(0, 3) { return .insert }
+        if present > 0 { return same == 0 && rows.bool(0, 4) ? .replace : .insert }
         // Without a page it has no row.
         if rows.bool(0, 2) { return .copy }
         var ids = PostgresParameters()
@@ -250,7 +253,8 @@ struct Upsert {
             }
         } catch {
             guard Self.refusals.contains(error.postgres?.sqlState), !connection.isBroken else { throw error }
-            try connection.script("rollback to savepoint mini_orm_copy", limit: limit)
+            try connection.script(
+                "rollback to savepoint mini_orm_copy; release savepoint mini_orm_copy", limit: limit)
             return false
         }
         return true

@@ -103,6 +103,61 @@ import Testing
         for name in ["restored", "innocent"] { try store.dropCollection(name) }
     }
 
+    @Test(arguments: Server.both) func indexesOfARestoredTableAreFoundAgain(server: Server) throws {
+        var store = try server.store()
+        let name = "dumped"
+        _ = try VectorRepository(store, name, dimension: 2, metric: .dot, overwrite: true)
+        try store.createIndex(name, .hnsw(precision: .half))
+        try store.createFieldIndex(name, "n")
+        func names() throws -> [String] {
+            try store.execute(
+                "select indexname from pg_indexes where schemaname = '\(Server.schema)' and tablename = '\(name)'"
+            ).rows.compactMap { $0.first ?? nil }.filter { $0.contains("_vector_") || $0.contains("_field_") }.sorted()
+        }
+        for name in try names() {
+            let parts = name.split(separator: "_", omittingEmptySubsequences: false)
+            let restored = (parts[..<3] + ["1"] + parts[4...]).joined(separator: "_")
+            try store.execute("alter index \(Server.schema).\(name) rename to \(restored)")
+        }
+        store.close()
+        store = try server.store()
+        defer { store.close() }
+        let repository = try VectorRepository(store, name, dimension: 2, metric: .dot)
+        #expect(try repository.explain(.field("n") == 1).native.contains("hash"))
+        try store.setSearchEffort(name, 100)
+        expect(.invalidVector) { try repository.upsert([VectorRecord(id: "a", vector: [1e6, 0])]) }
+        // A new one takes its place.
+        try store.createIndex(name, .hnsw())
+        let index = try #require(try names().first { $0.contains("_vector_") })
+        #expect(try names().count == 2 && !index.hasSuffix("_1"))
+        try repository.upsert([VectorRecord(id: "a", vector: [1e6, 0])])
+        // One that was dropped by hand is none.
+        try store.execute("drop index \(Server.schema).\(index)")
+        expect(.invalidArgument) { try store.setSearchEffort(name, 100) }
+        #expect(try repository.query([1, 0]).first?.score == 1e6)
+        try store.dropCollection(name)
+    }
+
+    /// An insert meets the table's rules, and is refused; a copy would pass them by.
+    @Test func aMappedTableWithRulesIsWrittenTheSameWayHoweverManyRecords() throws {
+        let store = try Server.pg16.store()
+        defer { store.close() }
+        let name = "ruled"
+        try store.execute(
+            "create table \(Server.schema).\(name) (id text primary key, v vector(2) not null, p jsonb)")
+        try store.execute("create rule nothing as on insert to \(Server.schema).\(name) do instead nothing")
+        try store.mapTable(name, metric: .l2, id: "id", vector: "v", payload: "p")
+        let repository = try VectorRepository(store, name, dimension: 2, metric: .l2)
+        for count in [1, 3_000] {
+            expect(.backend) {
+                try repository.upsert((0..<count).map { VectorRecord(id: "\($0)", vector: [1, 2]) })
+            }
+            #expect(try repository.count() == 0)
+        }
+        try store.unmapTable(name)
+        try store.execute("drop table \(Server.schema).\(name)")
+    }
+
     @Test func anExistingTableWithOtherColumnNamesIsMapped() throws {
         let store = try Server.pg16.store()
         defer { store.close() }

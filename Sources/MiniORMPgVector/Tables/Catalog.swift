@@ -80,7 +80,8 @@ struct Catalog: Sendable {
             """
             select k.oid, c.dimension, c.metric, c.id_column, c.vector_column, c.payload_column,
                 c.is_ours and coalesce(obj_description(k.oid, 'pg_class') = '\(Self.mark)', false),
-                c.approximation, c.is_half, c.search_effort,
+                case when has_index then c.approximation end, c.is_half and has_index,
+                case when has_index then c.search_effort end,
                 exists (
                     select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
                     join pg_catalog.pg_am m on m.oid = x.relam
@@ -92,7 +93,14 @@ struct Catalog: Sendable {
                 exists (
                     select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
                     where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.rangePrefix)'))
-            from \(source) where c.table_schema = $1 and c.table_name = $2
+            from \(source)
+            cross join lateral (
+                select exists (
+                    select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+                    where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.vectorPrefix)')
+                ) as has_index
+            ) as vectors
+            where c.table_schema = $1 and c.table_name = $2
             """, parameters, limit: limit)
         guard rows.count > 0 else { return nil }
         guard let oid = rows.integer(0, 0), let dimension = rows.integer(0, 1),
@@ -107,15 +115,17 @@ struct Catalog: Sendable {
             name: name, oid: oid, idColumn: id, vectorColumn: vector, payloadColumn: payload, isOurs: rows.bool(0, 6),
             approximation: rows.text(0, 7).flatMap(CollectionTable.Approximation.init(rawValue:)),
             isHalf: rows.bool(0, 8), searchEffort: rows.integer(0, 9).map { Int($0) },
-            hasPayloadIndex: rows.bool(0, 10), fieldIndexes: Self.keys(of: rows.text(0, 11), oid),
+            hasPayloadIndex: rows.bool(0, 10), fieldIndexes: Self.keys(of: rows.text(0, 11)),
             hasRangeIndex: rows.bool(0, 12))
     }
 
-    /// The keys of the paths that indexes are on, by the names of these.
-    private static func keys(of names: String?, _ oid: Int64) -> Set<String> {
-        let prefix = "\(IndexName.fieldPrefix)\(oid)_"
-        let keys = names?.split(separator: " ").filter { $0.hasPrefix(prefix) }.map { $0.dropFirst(prefix.count) }
-        return Set((keys ?? []).map { String($0) })
+    /// The keys of the paths that indexes are on, by the names of these, which end with a table's number and a key; the
+    /// number is another one where the table was restored from a dump.
+    private static func keys(of names: String?) -> Set<String> {
+        let ends = (names ?? "").split(separator: " ").map {
+            $0.dropFirst(IndexName.fieldPrefix.count).split(separator: "_")
+        }
+        return Set(ends.filter { $0.count == 2 }.map { String($0[1]) })
     }
 
     func insert(

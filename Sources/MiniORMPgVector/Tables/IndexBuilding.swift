@@ -45,6 +45,8 @@ struct IndexBuilding: Sendable {
             "using \(approximation) (\(column) \(scores.operatorClass(half: isHalf))) with (\(options))"
         do {
             try build(table, .vector(of: table), definition, way) { connection, limit throws(VectorStoreError) in
+                let built = IndexName.vector(of: table)
+                try dropVectorIndexes(of: table, but: [built.name, built.old.name], connection, limit)
                 try session.catalog.setIndex(
                     approximation, isHalf: isHalf, effort: index.effort, of: table.name, connection, limit)
             }
@@ -64,24 +66,30 @@ struct IndexBuilding: Sendable {
             try inTurn(index, connection, limit) { () throws(VectorStoreError) in
                 try session.atomically(connection, limit) { () throws(VectorStoreError) in
                     try checkOwner(index, of: table, connection, limit)
-                    // By their table, as those of a restored one have the number of another.
-                    var parameters = PostgresParameters()
-                    parameters.text(String(table.oid))
-                    let names = try connection.run(
-                        """
-                        select x.relname::text from pg_catalog.pg_index i
-                        join pg_catalog.pg_class x on x.oid = i.indexrelid
-                        where i.indrelid = $1::text::oid and starts_with(x.relname, '\(IndexName.vectorPrefix)')
-                        """, parameters, limit: limit)
-                    for row in 0..<names.count {
-                        guard let name = names.text(row, 0) else { continue }
-                        try connection.script(
-                            "drop index \(index.schema.quotedName).\(name.quotedName)", limit: limit)
-                    }
+                    try dropVectorIndexes(of: table, but: [], connection, limit)
                     try session.catalog.setIndex(nil, isHalf: false, effort: nil, of: table.name, connection, limit)
                 }
             }
             session.changed(collection)
+        }
+    }
+
+    /// Drops a table's indexes on vectors: by their table, as those of a restored one have the number of another.
+    private func dropVectorIndexes(
+        of table: CollectionTable, but kept: [String], _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        var parameters = PostgresParameters()
+        parameters.text(String(table.oid))
+        parameters.texts(kept)
+        let names = try connection.run(
+            """
+            select x.relname::text from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+            where i.indrelid = $1::text::oid and starts_with(x.relname, '\(IndexName.vectorPrefix)')
+                and x.relname <> all($2::text[])
+            """, parameters, limit: limit)
+        for row in 0..<names.count {
+            guard let name = names.text(row, 0) else { continue }
+            try connection.script("drop index \(table.name.schema.quotedName).\(name.quotedName)", limit: limit)
         }
     }
 
