@@ -138,7 +138,7 @@ import Testing
         try store.dropCollection(name)
     }
 
-    /// An insert meets the table's rules, and is refused; a copy would pass them by.
+    /// An insert meets the table's rules; a copy would pass them by.
     @Test func aMappedTableWithRulesIsWrittenTheSameWayHoweverManyRecords() throws {
         let store = try Server.pg16.store()
         defer { store.close() }
@@ -149,9 +149,7 @@ import Testing
         try store.mapTable(name, metric: .l2, id: "id", vector: "v", payload: "p")
         let repository = try VectorRepository(store, name, dimension: 2, metric: .l2)
         for count in [1, 3_000] {
-            expect(.backend) {
-                try repository.upsert((0..<count).map { VectorRecord(id: "\($0)", vector: [1, 2]) })
-            }
+            try repository.upsert((0..<count).map { VectorRecord(id: "\($0)", vector: [1, 2]) })
             #expect(try repository.count() == 0)
         }
         try store.unmapTable(name)
