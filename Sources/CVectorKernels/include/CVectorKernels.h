@@ -65,6 +65,9 @@ double cvk_dot_double(const float *lhs, const float *rhs, size_t count);
 /// The sum of the squared differences in double precision.
 double cvk_squared_l2_double(const float *lhs, const float *rhs, size_t count);
 
+/// Has the processor fetch the memory at an offset from an address, which need not be there.
+static inline void cvk_prefetch(const void *base, size_t offset) { __builtin_prefetch((const char *)base + offset); }
+
 /// CRC-32C (Castagnoli) of bytes that follow others whose checksum is `crc`; 0 to begin with.
 uint32_t cvk_crc32c(uint32_t crc, const void *bytes, size_t count);
 

@@ -51,9 +51,15 @@ struct IdIndex: Sendable {
         return table.find(hash) { Self.has(id, $0, snapshot) } ?? findInRuns(id, hash, snapshot)
     }
 
+    /// Has the processor fetch where records are noted that are updated soon.
+    func prefetch(_ hashes: some Sequence<UInt64>) { for hash in hashes { table.prefetch(hash) } }
+
     /// Notes where a record is from now on, and returns where it was.
-    mutating func update(_ id: String, _ location: RowLocation, in snapshot: CollectionSnapshot) -> RowLocation? {
-        let hash = hash.of(id)
+    ///
+    /// - Parameter hash: That of the id.
+    mutating func update(
+        _ id: String, _ hash: UInt64, _ location: RowLocation, in snapshot: CollectionSnapshot
+    ) -> RowLocation? {
         if let old = table.update(hash, location, { Self.has(id, $0, snapshot) }) { return old }
         return findInRuns(id, hash, snapshot)
     }

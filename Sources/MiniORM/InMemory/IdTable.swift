@@ -33,6 +33,12 @@ struct IdTable: Sendable {
         return (tag, Int(tag) & (slots.count - 1))
     }
 
+    /// Has the processor fetch the slot at which a search for a hash begins, so that it does not wait for it then.
+    func prefetch(_ hash: UInt64) {
+        guard !slots.isEmpty else { return }
+        slots.withUnsafeBufferPointer { cvk_prefetch($0.baseAddress, start(hash).index * MemoryLayout<Slot>.stride) }
+    }
+
     /// The slot of a row that a body knows for the one that is meant.
     private func slot(_ hash: UInt64, _ isMeant: (RowLocation) -> Bool) -> Int? {
         guard count > 0 else { return nil }

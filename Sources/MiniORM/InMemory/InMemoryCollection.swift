@@ -53,7 +53,8 @@ final class InMemoryCollection: Sendable {
             snapshot.liveCount += part.count
             for row in 0..<chunk.count {
                 let location = RowLocation(serial: part.serial, row: UInt32(row))
-                guard ids.update(chunk.id(row), location, in: snapshot) == nil else { return nil }
+                let id = chunk.id(row)
+                guard ids.update(id, ids.hash.of(id), location, in: snapshot) == nil else { return nil }
             }
         }
         self.init(description, snapshot: snapshot, ids: ids, nextSerial: UInt32(chunks.count))
@@ -257,10 +258,16 @@ extension InMemoryCollection {
                 var count = 0
                 switch change {
                 case .upsert(let records, _, _):
-                    for record in records {
-                        if let old = index.update(record.id, locations[used + count], in: next) { next.kill(old) }
-                        count += 1
+                    for start in stride(from: 0, to: records.count, by: Self.idsAtOnce) {
+                        let block = start..<min(records.count, start + Self.idsAtOnce)
+                        let hashes = block.map { index.hash.of(records[$0].id) }
+                        index.prefetch(hashes)
+                        for (position, hash) in zip(block, hashes) {
+                            let location = locations[used + position]
+                            if let old = index.update(records[position].id, hash, location, in: next) { next.kill(old) }
+                        }
                     }
+                    count = records.count
                     used += count
                 case .delete(let ids):
                     for id in ids {
@@ -275,6 +282,9 @@ extension InMemoryCollection {
         compact(&next, &serial)
         return counts
     }
+
+    /// As many ids as the processor can fetch the places of at once.
+    private static let idsAtOnce = 32
 
     /// Rows of one chunk, and the first of the records that they are for.
     private struct Run: Sendable {
@@ -302,7 +312,9 @@ extension InMemoryCollection {
         }
         if let unfit = place(records, inverseNorms, runs, threads) { return records[unfit] }
         for run in runs {
-            for record in records[run.record..<run.record + run.rows.count] { run.chunk.append(record) }
+            for position in run.record..<run.record + run.rows.count {
+                run.chunk.append(records[position].id, records[position].payload)
+            }
             if run.chunk.inverseNorms(run.rows).contains(where: \.isNaN) { next.parts[run.part].hasExtremes = true }
             let serial = next.parts[run.part].serial
             locations.append(contentsOf: run.rows.lazy.map { RowLocation(serial: serial, row: UInt32($0)) })

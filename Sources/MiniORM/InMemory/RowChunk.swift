@@ -125,7 +125,7 @@ final class RowChunk: @unchecked Sendable {
 
     var room: Int { capacity - count }
 
-    /// Writes vectors into rows behind those that are there, for ``append(_:)`` to take; returns the first record whose
+    /// Writes vectors into rows behind those that are there, for ``append(_:_:)`` to take; returns the first record whose
     /// vector is not of the chunk's dimension or not finite, or for whose row there is no room.
     ///
     /// Several threads may write to different rows at once.
@@ -149,12 +149,12 @@ final class RowChunk: @unchecked Sendable {
     }
 
     /// Adds the next row, whose vector has been placed.
-    func append(_ record: VectorRecord) {
+    func append(_ id: String, _ payload: [String: PayloadValue]?) {
         guard count < capacity else { return }
-        var id = record.id
+        var id = id
         id.makeContiguousUTF8()
         (ids + count).initialize(to: id)
-        (payloads + count).initialize(to: record.payload)
+        (payloads + count).initialize(to: payload)
         count += 1
     }
 
