@@ -404,7 +404,7 @@ import Testing
         let chunk = try #require(RowChunk(dimension: book.dimension, capacity: vectors.count))
         let records = vectors.map { VectorRecord(id: "r", vector: $0, payload: nil) }
         #expect(chunk.place(records, from: 0, nil, in: records.indices) == nil)
-        for record in records { chunk.append(record) }
+        for record in records { chunk.append(record.id, record.payload) }
         var memory = CodeMemory()
         let codes = ChunkCodes(book, metric: .cosine, rows: vectors.count, in: &memory)
         codes.append(chunk, from: 0, to: vectors.count)

@@ -164,6 +164,22 @@ import Testing
     }
 
     /// Section 6: no trap on any input, also without a repository in front.
+    @Test func aComponentThatIsNotFiniteIsFoundWhereverItIs() {
+        let (most, least) = (Float.greatestFiniteMagnitude, Float.leastNonzeroMagnitude)
+        let extremes = [0, -0.0, most, -most, least, -least]
+        for count in 0..<70 {
+            let vector = (0..<count).map { extremes[$0 % extremes.count] }
+            #expect(vector.isFinite)
+            for place in 0..<count {
+                for component in [Float.infinity, -.infinity, .nan, -.nan, .signalingNaN] {
+                    var vector = vector
+                    vector[place] = component
+                    #expect(!vector.isFinite)
+                }
+            }
+        }
+    }
+
     @Test func aBareStoreIsSafe() throws {
         let store = InMemoryVectorStore(threads: -5)
         for dimension in [0, -1, .min, .max, 1 << 21] {
