@@ -43,6 +43,31 @@ import Testing
         return await task.result
     }
 
+    /// The server undoes one of two transactions that wait for each other: the one that looks first.
+    @Test func aDeleteThatMeetsADeadlockIsDoneAgain() async throws {
+        let address = try Server.faults.address()
+        var configuration = try PgVectorConfiguration(
+            "\(address)\(address.contains("?") ? "&" : "?")options=-cdeadlock_timeout%3D3s")
+        configuration.schema = Server.schema
+        configuration.catalogSchema = try Server.faults.configuration().catalogSchema
+        let store = PgVectorStore(configuration)
+        let observer = try Server.faults.store()
+        defer { for store in [store, observer] { store.close() } }
+        let repository = try await AsyncVectorRepository(store, "faults", dimension: 2, overwrite: true)
+        let records = records(2)
+        try await repository.upsert(records)
+        let deletion = try await observer.withTransaction { transaction in
+            try await transaction.execute("set local deadlock_timeout = '60s'")
+            try await transaction.execute("update \(Self.table) set payload = '{}' where id = '\(records[1].id)'")
+            let deletion = Task { try await repository.delete(records.map(\.id)) }
+            try await untilBlocked(observer)
+            try await transaction.execute("update \(Self.table) set payload = '{}' where id = '\(records[0].id)'")
+            return deletion
+        }
+        #expect(try await deletion.value == 2)
+        #expect(try await repository.count() == 0)
+    }
+
     @Test func aServerKilledDuringAnUpsertLeavesNothingOfIt() async throws {
         let store = try Server.faults.store { $0.retry = .none }
         defer { store.close() }
