@@ -15,8 +15,10 @@ internal import Synchronization
 /// The server's index is approximate: it finds nearly all of the nearest records. A query whose filter leaves few
 /// records, or of which the index returns too few, is answered exactly; with ``ChromaConfiguration/isExact`` all are.
 ///
-/// The server keeps no more of a dot product than a 32-bit float near 1 holds, so where the best are below 2^-10 all
-/// records are read and scored here: keep vectors that are compared by dot product at lengths around 1.
+/// The server keeps no more of a dot product or a cosine than a 32-bit float near 1 holds. Where the last of the best is
+/// within 2^-10 of 0, all records that match are read and scored here: with short vectors compared by dot product (keep
+/// their lengths around 1), and with vectors that share no component, such as counts of words, where `topK` is more
+/// than those that do. A `minScore` of 0.001 or more spares it.
 ///
 /// Deletes count what was there when they began: where two delete the same record at once, both may count it. Fields
 /// that a later version of a record has no more stay in the server's metadata, where no filter of this library sees

@@ -126,6 +126,7 @@ extension QdrantVectorStore {
                     start.duration(to: clock.now) + pause < options.connection.deadline
                 else { throw error }
                 do { try await Task.sleep(for: pause) } catch { throw QdrantFailure.cancelled(error) }
+                if failure.code == .resourceExhausted { continue }
                 // If the answer was lost, what is there now is another collection, which somebody made after that.
                 // Without a mark of its creation nobody can tell.
                 guard let present = try await info(name) else { return }

@@ -28,8 +28,9 @@ extension QdrantVectorStore {
             let plan = try await plan(options.filter, name, collection)
             if plan.isNothing { return answers }
             let first = Search(name, collection, options, plan, isExact: self.options.search.exact)
-            var open = [(search: first, queries: Array(vectors.indices))]
-            var scanned: [Int] = []
+            // Where sums overflow both ways the engine leaves the record out, and nothing shows that.
+            var scanned = vectors.indices.filter { Score.mayOverflow(vectors[$0], collection.metric) }
+            var open = [(search: first, queries: vectors.indices.filter { !scanned.contains($0) })]
             var candidates: Int?
             while let (search, queries) = open.popLast() {
                 var exactly: [Int] = []
@@ -40,8 +41,15 @@ extension QdrantVectorStore {
                         continue
                     }
                     for (query, points) in zip(part, found) {
-                        let results = try search.results(points)
-                        switch search.next(results, points) {
+                        var results = try search.results(points)
+                        let next = search.next(results, points)
+                        if next != .askForMore, next != .scan,
+                            !(try await scoreCoarse(&results, vectors[query], search))
+                        {
+                            scanned.append(query)
+                            continue
+                        }
+                        switch next {
                         case .answer: answers[query] = results
                         case .answerIfAll:
                             if candidates == nil { candidates = try await count(name, plan, collection) }
@@ -65,6 +73,28 @@ extension QdrantVectorStore {
             }
             return answers
         }
+    }
+
+    /// Scores from their vectors the answers whose scores single precision leaves little of. False where better records
+    /// may have been left out, as distances have vanished.
+    private func scoreCoarse(
+        _ results: inout [VectorSearchResult], _ vector: [Float], _ search: Search
+    ) async throws(VectorStoreError) -> Bool {
+        let metric = search.collection.metric
+        let coarse = results.indices.filter { Score.isCoarse(results[$0].score, metric, vector) }
+        guard !coarse.isEmpty else { return true }
+        let isCutCoarse = coarse.contains(min(search.options.topK, results.count) - 1)
+        let request = FetchRequest(collection: search.name, ids: coarse.map { results[$0].id })
+        let vectors = Dictionary(try await fetch(request).map { (UTF8Key($0.id), $0.vector) }) { $1 }
+        var isZero = true
+        for index in coarse {
+            // One that is gone by now keeps the score that it had.
+            guard let stored = vectors[UTF8Key(results[index].id)] else { continue }
+            results[index].score = Score.of(vector, stored, metric)
+            isZero = isZero && results[index].score == 0
+        }
+        results.sort { $0.score != $1.score ? $0.score > $1.score : UTF8Key($0.id) < UTF8Key($1.id) }
+        return metric != .l2 || isZero || !isCutCoarse
     }
 
     /// What the engine answers; `nil` where it cannot or may not: the reply to a single query is too large, or strict
@@ -228,12 +258,12 @@ private struct Search {
     }
 
     func next(_ results: [VectorSearchResult], _ points: [StoredPoint]) -> Step {
-        if results.contains(where: { Score.isLost($0.score, collection.metric) }) { return .scan }
+        if results.prefix(options.topK).contains(where: { Score.isLost($0.score, collection.metric) }) { return .scan }
         let isExhausted = points.count < limit
         if isEnough(results, last: points.last, isExhausted) { return .answer }
         if isExhausted, isExact {
-            // The engine leaves out what is infinitely far in single precision.
-            return collection.metric == .l2 ? .answerIfAll : .answer
+            // The engine leaves out what is infinitely far in single precision, or not a number.
+            return collection.metric == .cosine ? .answer : .answerIfAll
         }
         if isExhausted { return collection.limits.allowsExact ? .askExactly : .scan }
         return limit < maximumLimit ? .askForMore : .scan

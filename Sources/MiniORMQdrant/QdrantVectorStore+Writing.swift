@@ -10,7 +10,7 @@ extension QdrantVectorStore {
     /// completes it.
     public func upsert(_ request: UpsertRequest) async throws(VectorStoreError) {
         // What is in already, where the call is begun again after a refusal.
-        var earlier: [String] = []
+        var earlier: (creation: String?, ids: [String]) = (nil, [])
         try await with(request.collection) { collection async throws(VectorStoreError) in
             var batches = Batches(
                 Self.lastOfEach(request.records), to: request.collection, collection, options.write)
@@ -19,8 +19,10 @@ extension QdrantVectorStore {
             let (sent, failure) = await send(&batches)
             guard let failure else { return }
             let inNow = Set(sent.map(UTF8Key.init))
-            let written = sent + earlier.filter { !inNow.contains(UTF8Key($0)) }
-            earlier = written
+            // Nothing is left of it where the collection was made anew meanwhile.
+            if collection.creation == nil || collection.creation != earlier.creation { earlier.ids = [] }
+            let written = sent + earlier.ids.filter { !inNow.contains(UTF8Key($0)) }
+            earlier = (collection.creation, written)
             guard !written.isEmpty else { throw failure }
             if failure.code == .cancelled {
                 throw VectorStoreError(

@@ -138,6 +138,59 @@ extension ServerTests {
             try await Server.control("/reset", [:])
         }
 
+        @Test func aDropThatTheServerCouldNotTakeIsSentAgain() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.control("/settings", ["no_metadata": true])
+            let name = "dropped-\(UInt32.random(in: 0 ... .max))"
+            let store = try Server.service()
+            _ = try await AsyncVectorRepository(store, name, dimension: 4)
+            try await Server.control("/faults", ["method": "Collections.Delete", "status": "RESOURCE_EXHAUSTED"])
+            try await store.dropCollection(name)
+            #expect(try await store.describeCollection(name) == nil)
+            // Nobody can tell whose collection is there after an answer was lost.
+            _ = try await AsyncVectorRepository(store, name, dimension: 4)
+            try await Server.control("/faults", ["method": "Collections.Delete", "drop": "before"])
+            await expect(.unavailable) { try await store.dropCollection(name) }
+            try await store.dropCollection(name)
+            try await store.close()
+            try await Server.control("/reset", [:])
+        }
+
+        /// A call that is refused, as its collection was made anew with other limits, and then fails.
+        @Test func whatWentIntoACollectionThatIsGoneIsNotNamed() async throws {
+            try await Server.control("/reset", [:])
+            let options = options {
+                $0.write.batchCount = 10
+                $0.write.requestsInFlight = 1
+                $0.connection.retry = .none
+            }
+            let name = "anew-\(UInt32.random(in: 0 ... .max))"
+            let (store, other) = (try Server.service(options), try Server.service())
+            let repository = try await AsyncVectorRepository(store, name, dimension: 4)
+            let records = Self.records.prefix(30)
+            try await repository.upsert([records[0]])
+            try await Server.control("/reset", [:])
+            try await Server.control("/faults", ["method": "Upsert", "nth": 2, "delay": 2])
+            async let outcome: VectorStoreError? = {
+                do throws(VectorStoreError) { try await repository.upsert(Array(records)) } catch { return error }
+                return nil
+            }()
+            while try await Server.control("/calls").objectValue?["Upsert"] != 2 {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            let anew = try await AsyncVectorRepository(other, name, dimension: 4, overwrite: true)
+            try await Server.control("/strict", ["collection": .string(name), "upsert_max_batchsize": 5])
+            // Refused, then one batch goes in and the next fails.
+            try await Server.control("/faults", ["method": "Upsert", "nth": 2, "times": 10, "status": "INTERNAL"])
+            let error = try #require(await outcome)
+            #expect(error.code == .partialWrite && !error.writtenIDs.isEmpty)
+            let present = Set(try await anew.fetch().map(\.id))
+            #expect(Set(error.writtenIDs) == present)
+            try await anew.dropCollection()
+            for store in [store, other] { try await store.close() }
+            try await Server.control("/reset", [:])
+        }
+
         @Test func otherFailuresAreNotRepeated() async throws {
             try await Server.control("/reset", [:])
             try await Server.withCollection(Server.service()) { repository in

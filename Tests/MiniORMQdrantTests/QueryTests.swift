@@ -175,6 +175,61 @@ extension ServerTests {
             }
         }
 
+        @Test func aRecordWhoseSumOverflowsBothWaysIsFound() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service(), dimension: 2, metric: .dot) { repository in
+                let vectors: [String: [Float]] = [
+                    "both": [3e38, -3e38], "one": [1, 0], "less": [-1, 0], "least": [-2, 0], "far": [-3e38, -3e38],
+                ]
+                let records = vectors.map { VectorRecord(id: $0, vector: $1) }
+                let here = try await AsyncVectorRepository(InMemoryVectorStore(), "here", dimension: 2, metric: .dot)
+                for repository in [repository, here] { try await repository.upsert(records) }
+                let queries: [([Float], Int)] = [([3e38, 2.9e38], 2), ([3e38, 3e38], 5), ([2, 2], 5), ([-3e38, 1], 5)]
+                for (query, topK) in queries {
+                    let found = try await repository.query(query, topK: topK)
+                    let wanted = try await here.query(query, topK: topK)
+                    #expect(found.map(\.id) == wanted.map(\.id), "\(query)")
+                    #expect(found.map(\.score) == wanted.map(\.score), "\(query)")
+                }
+            }
+        }
+
+        @Test func distancesThatVanishAreTold() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service(), dimension: 2, metric: .l2) { repository in
+                let near = (0..<10).map { VectorRecord(id: "\($0)", vector: [Float(9 - $0) * 1e-24, 0]) }
+                try await repository.upsert(near)
+                let found = try await repository.query([0, 0], topK: 3)
+                #expect(found.map(\.id) == ["9", "8", "7"])
+                #expect(zip(found, [0, -1e-24, -2e-24] as [Float]).allSatisfy { abs($0.score - $1) < 1e-28 })
+                #expect(try await repository.query([0, 0], topK: 3, minScore: 0).map(\.id) == ["9"])
+                // Duplicates are ordinary, and no reason to read everything.
+                try await repository.upsert((10..<20).map { VectorRecord(id: "\($0)", vector: [0, 1]) })
+                let made = try await calls { () async throws in
+                    #expect(try await repository.query([0, 1], topK: 5).map(\.score) == [0, 0, 0, 0, 0])
+                }
+                #expect(made == ["Query": 1, "Get": 1])
+            }
+        }
+
+        @Test func aRightAngleIsZero() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service(), dimension: 16) { repository in
+                let records = (0..<40).map { number in
+                    VectorRecord(
+                        id: "\(number)",
+                        vector: (0..<16).map { [1, -1, 0.5, -0.5][(number * ($0 + 3) + $0 / 3) % 4] })
+                }
+                let here = try await AsyncVectorRepository(InMemoryVectorStore(), "here", dimension: 16)
+                for repository in [repository, here] { try await repository.upsert(records) }
+                for query in records.prefix(8).map(\.vector) {
+                    let found = try await repository.query(query, topK: 100, minScore: 0)
+                    let wanted = try await here.query(query, topK: 100, minScore: 0)
+                    #expect(Set(found.map(\.id)) == Set(wanted.map(\.id)))
+                }
+            }
+        }
+
         @Test func batchesAreCutByBytes() async throws {
             let options = options { $0.write.batchBytes = 10_000 }
             try await Server.control("/reset", [:])

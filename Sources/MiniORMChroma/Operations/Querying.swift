@@ -72,7 +72,7 @@ struct IndexSearch {
                         isAll = rows.count >= candidates ?? 0
                     }
                     if isAll || matched.count >= options.topK {
-                        if let results = try await results(matched, vectors[index], last: isAll ? nil : rows.last) {
+                        if let results = try await results(matched, vectors[index], isAll) {
                             answers[index] = results
                         } else {
                             untold.append(index)
@@ -119,15 +119,15 @@ struct IndexSearch {
     }
 
     /// Scores from distances; from vectors where a distance is too coarse. `nil` where better records than these may have
-    /// been left out: `last` is the worst of those that came back, unless they are all that there are.
+    /// been left out, unless these are all that there are.
     private func results(
-        _ matched: [MatchedRow], _ vector: [Float], last: ChromaRow?
+        _ matched: [MatchedRow], _ vector: [Float], _ isAll: Bool
     ) async throws(VectorStoreError) -> [VectorSearchResult]? {
         var scores = matched.map { ChromaScore.score(mark.metric, distance: $0.row.distance, of: vector) }
+        // What did not come back is no better than the last of the answers.
         let isTold =
-            last.map { ChromaScore.score(mark.metric, distance: $0.distance, of: vector) != nil } ?? true
-            || ChromaScore.areTooLow(mark.metric, below: options.minScore)
-        if last != nil, matched.contains(where: { $0.row.distance?.isFinite != true }) { return nil }
+            isAll || scores[options.topK - 1] != nil || ChromaScore.areTooLow(mark.metric, below: options.minScore)
+        if !isAll, matched.contains(where: { $0.row.distance?.isFinite != true }) { return nil }
         // No record is nearer than those at no distance, which only their vectors can tell.
         if !isTold, mark.metric != .l2 { return nil }
         let coarse = scores.indices.filter { scores[$0] == nil }

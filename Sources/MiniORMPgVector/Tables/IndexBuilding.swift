@@ -45,8 +45,7 @@ struct IndexBuilding: Sendable {
             "using \(approximation) (\(column) \(scores.operatorClass(half: isHalf))) with (\(options))"
         do {
             try build(table, .vector(of: table), definition, way) { connection, limit throws(VectorStoreError) in
-                let built = IndexName.vector(of: table)
-                try dropVectorIndexes(of: table, but: [built.name, built.old.name], connection, limit)
+                try dropRestored(.vector(of: table), IndexName.vectorPrefix, of: table, connection, limit)
                 try session.catalog.setIndex(
                     approximation, isHalf: isHalf, effort: index.effort, of: table.name, connection, limit)
             }
@@ -66,7 +65,7 @@ struct IndexBuilding: Sendable {
             try inTurn(index, connection, limit) { () throws(VectorStoreError) in
                 try session.atomically(connection, limit) { () throws(VectorStoreError) in
                     try checkOwner(index, of: table, connection, limit)
-                    try dropVectorIndexes(of: table, but: [], connection, limit)
+                    try dropIndexes(of: table, IndexName.vectorPrefix, but: [], connection, limit)
                     try session.catalog.setIndex(nil, isHalf: false, effort: nil, of: table.name, connection, limit)
                 }
             }
@@ -74,18 +73,29 @@ struct IndexBuilding: Sendable {
         }
     }
 
-    /// Drops a table's indexes on vectors: by their table, as those of a restored one have the number of another.
-    private func dropVectorIndexes(
-        of table: CollectionTable, but kept: [String], _ connection: PostgresConnection, _ limit: CallLimit
+    /// Drops the indexes in whose place a new one is, of a table that was restored.
+    private func dropRestored(
+        _ index: IndexName, _ prefix: String, _ suffix: String = "", of table: CollectionTable,
+        _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        try dropIndexes(of: table, prefix, suffix, but: [index.name, index.old.name], connection, limit)
+    }
+
+    /// Drops a table's indexes of one kind: by their table, as those of a restored one have the number of another.
+    private func dropIndexes(
+        of table: CollectionTable, _ prefix: String, _ suffix: String = "", but kept: [String],
+        _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) {
         var parameters = PostgresParameters()
         parameters.text(String(table.oid))
         parameters.texts(kept)
+        parameters.text(prefix)
+        parameters.text(suffix)
         let names = try connection.run(
             """
             select x.relname::text from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
-            where i.indrelid = $1::text::oid and starts_with(x.relname, '\(IndexName.vectorPrefix)')
-                and x.relname <> all($2::text[])
+            where i.indrelid = $1::text::oid and x.relname <> all($2::text[])
+                and starts_with(x.relname, $3::text) and right(x.relname, length($4::text)) = $4::text
             """, parameters, limit: limit)
         for row in 0..<names.count {
             guard let name = names.text(row, 0) else { continue }
@@ -110,7 +120,10 @@ struct IndexBuilding: Sendable {
         let table = try session.run { connection, limit throws(VectorStoreError) in
             try session.table(collection, fresh: true, connection, limit)
         }
-        try build(table, .payload(of: table), "using gin (\(table.payload))", way)
+        let index = IndexName.payload(of: table)
+        try build(table, index, "using gin (\(table.payload))", way) { connection, limit throws(VectorStoreError) in
+            try dropRestored(index, IndexName.payloadPrefix, of: table, connection, limit)
+        }
     }
 
     func createFieldIndex(_ collection: String, _ path: FieldPath, _ way: Way) throws(VectorStoreError) {
@@ -118,7 +131,11 @@ struct IndexBuilding: Sendable {
             try session.table(collection, fresh: true, connection, limit)
         }
         let field = path.parts.reduce(table.payload) { "\($0) -> \(JSONBText.stored($1).quotedLiteral)::text" }
-        try build(table, .field(path, of: table), "(\(FilterSQL.hash(field)))", way)
+        let index = IndexName.field(path, of: table)
+        let key = "_\(IndexName.key(of: path))"
+        try build(table, index, "(\(FilterSQL.hash(field)))", way) { connection, limit throws(VectorStoreError) in
+            try dropRestored(index, IndexName.fieldPrefix, key, of: table, connection, limit)
+        }
     }
 
     private func build(

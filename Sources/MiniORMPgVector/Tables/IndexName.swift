@@ -18,7 +18,7 @@ struct IndexName: Sendable {
 
     /// The index on whole payloads.
     static func payload(of table: CollectionTable) -> Self {
-        Self(schema: table.name.schema, name: "mini_orm_payload_\(table.oid)")
+        Self(schema: table.name.schema, name: "\(payloadPrefix)\(table.oid)")
     }
 
     /// The index on a field of the payloads.
@@ -26,6 +26,7 @@ struct IndexName: Sendable {
         Self(schema: table.name.schema, name: "\(fieldPrefix)\(table.oid)_\(key(of: path))")
     }
 
+    static let payloadPrefix = "mini_orm_payload_"
     static let fieldPrefix = "mini_orm_field_"
 
     /// A name for the index of the rows that ``ScoreSQL/isBeyond(_:)`` tells. Random, as it is made with the table, whose

@@ -66,14 +66,29 @@ enum Score {
     }
 
     /// Whether the engine's single precision has lost a score: its sum overflowed, or so little is left that squares or
-    /// products of components have vanished. (Of two directions that are near a right angle enough is left.)
+    /// products of components have vanished.
     static func isLost(_ score: Float, _ metric: VectorMetric) -> Bool {
         let magnitude = score.magnitude
         switch metric {
         case .cosine: return !score.isFinite
-        case .dot: return !score.isFinite || magnitude > 0 && magnitude < 0x1p-100
+        case .dot: return !score.isFinite || magnitude > 0 && magnitude < 0x1p-112
         case .l2: return !score.isFinite || magnitude > 0 && magnitude < 0x1p-50
         }
+    }
+
+    /// Whether a score is to be computed from vectors: near a right angle, and at no distance where squares may have
+    /// vanished. (Numbers of 2^-37 and those next to them are 2^-61 apart.)
+    static func isCoarse(_ score: Float, _ metric: VectorMetric, _ query: [Float]) -> Bool {
+        switch metric {
+        case .cosine: score.magnitude < 0x1p-10
+        case .dot: false
+        case .l2: score == 0 && query.contains { $0.magnitude < 0x1p-37 }
+        }
+    }
+
+    /// Whether a query is so long that its products with an ordinary vector may overflow.
+    static func mayOverflow(_ query: [Float], _ metric: VectorMetric) -> Bool {
+        metric == .dot && query.contains { $0.magnitude >= 0x1p63 }
     }
 
     /// Of two vectors, for answers that are scored on our side.
