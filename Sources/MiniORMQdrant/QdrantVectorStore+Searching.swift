@@ -4,10 +4,13 @@ public import MiniORM
 extension QdrantVectorStore {
     /// The records nearest to a vector.
     ///
-    /// One call, as a rule. Where fewer than `topK` records came back the engine is asked again, exactly; where the filter
-    /// is finished on our side and too few of the candidates match, again with more of them; and at the end of that,
-    /// where strict mode allows no more, or where scores overflow single precision, every candidate is read and scored
-    /// here.
+    /// One call, as a rule. Where fewer than `topK` records came back the engine counts them, and if there are more is
+    /// asked again, exactly; where the filter is finished on our side and too few of the candidates match, again with
+    /// more of them; and at the end of that, where strict mode allows no more, or where single precision loses scores,
+    /// every candidate is read and scored here. Scores that it leaves little of are computed from their vectors.
+    ///
+    /// By dot product, a record whose sum overflows both ways is found as long as fewer than `topK` others are, or a
+    /// component of the query is 2^63 or more.
     public func query(_ request: QueryRequest) async throws(VectorStoreError) -> [VectorSearchResult] {
         let answers = try await answers(request.collection, [request.vector], request.options)
         return answers.first ?? []
@@ -53,12 +56,14 @@ extension QdrantVectorStore {
                         case .answer: answers[query] = results
                         case .answerIfAll:
                             if candidates == nil { candidates = try await count(name, plan, collection) }
-                            if points.count < candidates ?? 0 {
+                            if points.count >= candidates ?? 0 {
+                                answers[query] = results
+                            } else if search.isExact {
+                                // The engine leaves out what is infinitely far in single precision, or no number.
                                 scanned.append(query)
                             } else {
-                                answers[query] = results
+                                exactly.append(query)
                             }
-                        case .askExactly: exactly.append(query)
                         case .askForMore: wider.append(query)
                         case .scan: scanned.append(query)
                         }
@@ -254,18 +259,15 @@ private struct Search {
 
     /// What to do about an answer.
     enum Step {
-        case answer, answerIfAll, askExactly, askForMore, scan
+        case answer, answerIfAll, askForMore, scan
     }
 
     func next(_ results: [VectorSearchResult], _ points: [StoredPoint]) -> Step {
         if results.prefix(options.topK).contains(where: { Score.isLost($0.score, collection.metric) }) { return .scan }
         let isExhausted = points.count < limit
         if isEnough(results, last: points.last, isExhausted) { return .answer }
-        if isExhausted, isExact {
-            // The engine leaves out what is infinitely far in single precision, or not a number.
-            return collection.metric == .cosine ? .answer : .answerIfAll
-        }
-        if isExhausted { return collection.limits.allowsExact ? .askExactly : .scan }
+        if isExhausted, isExact, collection.metric == .cosine { return .answer }
+        if isExhausted { return collection.limits.allowsExact ? .answerIfAll : .scan }
         return limit < maximumLimit ? .askForMore : .scan
     }
 
