@@ -112,27 +112,23 @@ extension QdrantVectorStore {
                 collection: name)
         }
         remember(name, nil)
-        let clock = ContinuousClock()
-        let start = clock.now
-        var attempt = 0
-        while true {
-            attempt += 1
-            do throws(VectorStoreError) {
-                _ = try await connection.call(QdrantMethods.drop, .with { $0.collectionName = name }, repeats: false)
-                return
-            } catch {
-                guard let failure = error.cause as? RPCError, QdrantFailure.isWorthRetrying(failure),
-                    let pause = options.connection.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)),
-                    start.duration(to: clock.now) + pause < options.connection.deadline
-                else { throw error }
-                do { try await Task.sleep(for: pause) } catch { throw QdrantFailure.cancelled(error) }
-                if failure.code == .resourceExhausted { continue }
+        var isGone = false
+        do throws(VectorStoreError) {
+            _ = try await connection.call(QdrantMethods.drop, .with { $0.collectionName = name }) {
+                (failure) async throws(VectorStoreError) in
                 // If the answer was lost, what is there now is another collection, which somebody made after that.
+                if failure.code == .resourceExhausted { return }
+                let present = try await self.info(name)
+                isGone = present == nil
                 // Without a mark of its creation nobody can tell.
-                guard let present = try await info(name) else { return }
-                guard let creation = dropped?.creation else { throw error }
-                if QdrantCollection(present)?.creation != creation { return }
+                if let present, let creation = dropped?.creation {
+                    isGone = QdrantCollection(present)?.creation != creation
+                    if !isGone { return }
+                }
+                throw QdrantFailure.error(failure)
             }
+        } catch {
+            guard isGone else { throw error }
         }
     }
 

@@ -45,25 +45,15 @@ extension QdrantVectorStore {
                     }
                     for (query, points) in zip(part, found) {
                         var results = try search.results(points)
-                        let next = search.next(results, points)
-                        if next != .askForMore, next != .scan,
-                            !(try await scoreCoarse(&results, vectors[query], search))
-                        {
-                            scanned.append(query)
-                            continue
+                        var next = search.next(results, points)
+                        if next == .count {
+                            if candidates == nil { candidates = try await count(name, plan, collection) }
+                            next = search.next(points, of: candidates ?? 0)
                         }
+                        if next == .answer, !(try await scoreCoarse(&results, vectors[query], search)) { next = .scan }
                         switch next {
                         case .answer: answers[query] = results
-                        case .answerIfAll:
-                            if candidates == nil { candidates = try await count(name, plan, collection) }
-                            if points.count >= candidates ?? 0 {
-                                answers[query] = results
-                            } else if search.isExact {
-                                // The engine leaves out what is infinitely far in single precision, or no number.
-                                scanned.append(query)
-                            } else {
-                                exactly.append(query)
-                            }
+                        case .count, .askExactly: exactly.append(query)
                         case .askForMore: wider.append(query)
                         case .scan: scanned.append(query)
                         }
@@ -98,7 +88,7 @@ extension QdrantVectorStore {
             results[index].score = Score.of(vector, stored, metric)
             isZero = isZero && results[index].score == 0
         }
-        results.sort { $0.score != $1.score ? $0.score > $1.score : UTF8Key($0.id) < UTF8Key($1.id) }
+        results.sort(by: Score.isBetter)
         return metric != .l2 || isZero || !isCutCoarse
     }
 
@@ -216,8 +206,7 @@ private struct Best {
     }
 
     var results: [VectorSearchResult] {
-        let sorted = found.sorted { $0.score != $1.score ? $0.score > $1.score : UTF8Key($0.id) < UTF8Key($1.id) }
-        return Array(sorted.prefix(topK))
+        Array(found.sorted(by: Score.isBetter).prefix(topK))
     }
 }
 
@@ -259,7 +248,7 @@ private struct Search {
 
     /// What to do about an answer.
     enum Step {
-        case answer, answerIfAll, askForMore, scan
+        case answer, count, askExactly, askForMore, scan
     }
 
     func next(_ results: [VectorSearchResult], _ points: [StoredPoint]) -> Step {
@@ -267,8 +256,14 @@ private struct Search {
         let isExhausted = points.count < limit
         if isEnough(results, last: points.last, isExhausted) { return .answer }
         if isExhausted, isExact, collection.metric == .cosine { return .answer }
-        if isExhausted { return collection.limits.allowsExact ? .answerIfAll : .scan }
+        if isExhausted { return collection.limits.allowsExact ? .count : .scan }
         return limit < maximumLimit ? .askForMore : .scan
+    }
+
+    /// What to do about a short answer, by the number of the candidates.
+    func next(_ points: [StoredPoint], of candidates: Int) -> Step {
+        // Exactly, the engine leaves out what is infinitely far in single precision, or no number.
+        points.count >= candidates ? .answer : isExact ? .scan : .askExactly
     }
 
     /// The same, past the index.

@@ -163,7 +163,6 @@ import Testing
         #expect(found.allSatisfy { $0.score == 1 })
     }
 
-    /// Section 6: no trap on any input, also without a repository in front.
     @Test func aComponentThatIsNotFiniteIsFoundWhereverItIs() {
         let (most, least) = (Float.greatestFiniteMagnitude, Float.leastNonzeroMagnitude)
         let extremes = [0, -0.0, most, -most, least, -least]
@@ -180,6 +179,7 @@ import Testing
         }
     }
 
+    /// Section 6: no trap on any input, also without a repository in front.
     @Test func aBareStoreIsSafe() throws {
         let store = InMemoryVectorStore(threads: -5)
         for dimension in [0, -1, .min, .max, 1 << 21] {

@@ -37,19 +37,14 @@ enum ChromaScore {
     static func score(_ metric: VectorMetric, _ lhs: [Float], _ rhs: [Float]) -> Float {
         guard lhs.count == rhs.count else { return -.infinity }
         switch metric {
-        case .l2: return finite(0 - cvk_squared_l2_double(lhs, rhs, lhs.count).squareRoot())
-        case .dot: return finite(cvk_dot_double(lhs, rhs, lhs.count))
+        case .l2: return Float.score(0 - cvk_squared_l2_double(lhs, rhs, lhs.count).squareRoot())
+        case .dot: return Float.score(cvk_dot_double(lhs, rhs, lhs.count))
         case .cosine:
             let squares =
                 cvk_sum_of_squares(lhs, lhs.count).squareRoot() * cvk_sum_of_squares(rhs, rhs.count).squareRoot()
             guard squares > 0 else { return 0 }
             return Float(max(-1, min(1, cvk_dot_double(lhs, rhs, lhs.count) / squares)))
         }
-    }
-
-    private static func finite(_ score: Double) -> Float {
-        let most = Double(Float.greatestFiniteMagnitude)
-        return Float(max(-most, min(most, score)))
     }
 
     static func isBetter(_ lhs: VectorSearchResult, _ rhs: VectorSearchResult) -> Bool {

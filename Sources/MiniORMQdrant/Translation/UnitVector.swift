@@ -65,6 +65,10 @@ enum Score {
         }
     }
 
+    static func isBetter(_ lhs: VectorSearchResult, _ rhs: VectorSearchResult) -> Bool {
+        lhs.score != rhs.score ? lhs.score > rhs.score : UTF8Key(lhs.id) < UTF8Key(rhs.id)
+    }
+
     /// Whether the engine's single precision has lost a score: its sum overflowed, or so little is left that squares or
     /// products of components have vanished.
     static func isLost(_ score: Float, _ metric: VectorMetric) -> Bool {
@@ -102,12 +106,11 @@ enum Score {
             right += rhs * rhs
             distance += (lhs - rhs) * (lhs - rhs)
         }
-        let most = Double(Float.greatestFiniteMagnitude)
         return switch metric {
         case .cosine:
             left == 0 || right == 0 ? 0 : Float(max(-1, min(1, dot / (left.squareRoot() * right.squareRoot()))))
-        case .dot: Float(max(-most, min(most, dot)))
-        case .l2: 0 - Float(min(most, distance.squareRoot()))
+        case .dot: Float.score(dot)
+        case .l2: 0 - Float.score(distance.squareRoot())
         }
     }
 }

@@ -90,9 +90,13 @@ final class QdrantConnection: Sendable {
         transport.beginGracefulShutdown()
     }
 
-    /// Sends a request, again if need be and unless told not to, and returns the reply.
+    /// Sends a request, again if need be, and returns the reply.
+    ///
+    /// - Parameter beforeRepeating: Told of the failure before the request is sent again, which it can keep from that by
+    ///   throwing.
     func call<Request, Reply>(
-        _ method: QdrantMethod<Request, Reply>, _ message: Request, repeats: Bool = true
+        _ method: QdrantMethod<Request, Reply>, _ message: Request,
+        beforeRepeating: ((RPCError) async throws(VectorStoreError) -> Void)? = nil
     ) async throws(VectorStoreError) -> Reply {
         let clock = ContinuousClock()
         let deadline = clock.now + min(options.deadline, .forever)
@@ -127,11 +131,12 @@ final class QdrantConnection: Sendable {
                 failure = RPCError(code: .unavailable, message: "the connection was lost", cause: error)
             }
             if Task.isCancelled { throw QdrantFailure.cancelled(failure) }
-            guard repeats, QdrantFailure.isWorthRetrying(failure),
+            guard QdrantFailure.isWorthRetrying(failure),
                 let pause = options.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)),
                 pause < clock.now.duration(to: deadline)
             else { throw QdrantFailure.error(failure) }
             do { try await Task.sleep(for: pause) } catch { throw QdrantFailure.cancelled(error) }
+            if let beforeRepeating { try await beforeRepeating(failure) }
         }
     }
 
