@@ -23,11 +23,11 @@ import Testing
         #expect(process.terminationStatus == 0)
     }
 
-    /// Waits until a statement of the store waits for a lock, seen from another connection. The statement's task may
-    /// need the thread meanwhile.
-    private func untilBlocked(_ observer: PgVectorStore) async throws {
+    /// Waits until statements on the collection wait for locks, seen from another connection. Their tasks may need the
+    /// thread meanwhile.
+    private func untilBlocked(_ observer: PgVectorStore, _ count: Int = 1) async throws {
         let sql = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%faults%'"
-        while try await observer.execute(sql).rows.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+        while try await observer.execute(sql).rows.count < count { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     /// Runs a call while another transaction holds a row of the collection, and something else while the call waits.
@@ -43,28 +43,29 @@ import Testing
         return await task.result
     }
 
-    /// The server undoes one of two transactions that wait for each other: the one that looks first.
+    /// The server undoes one of two transactions that wait for each other: the one whose wait turns out a second old
+    /// once both wait. So the delete is held up between its rows, until the other transaction waits for the first.
     @Test func aDeleteThatMeetsADeadlockIsDoneAgain() async throws {
-        let address = try Server.faults.address()
-        var configuration = try PgVectorConfiguration(
-            "\(address)\(address.contains("?") ? "&" : "?")options=-cdeadlock_timeout%3D3s")
-        configuration.schema = Server.schema
-        configuration.catalogSchema = try Server.faults.configuration().catalogSchema
-        let store = PgVectorStore(configuration)
+        let store = try Server.faults.store()
         let observer = try Server.faults.store()
         defer { for store in [store, observer] { store.close() } }
         let repository = try await AsyncVectorRepository(store, "faults", dimension: 2, overwrite: true)
-        let records = records(2)
+        let records = records(3)
         try await repository.upsert(records)
+        let updates = records.map { "update \(Self.table) set payload = '{}' where id = '\($0.id)'" }
+        let holdsUp = try Server.Locked(observer, updates[1])
         let deletion = try await observer.withTransaction { transaction in
             try await transaction.execute("set local deadlock_timeout = '60s'")
-            try await transaction.execute("update \(Self.table) set payload = '{}' where id = '\(records[1].id)'")
+            try await transaction.execute(updates[2])
             let deletion = Task { try await repository.delete(records.map(\.id)) }
             try await untilBlocked(observer)
-            try await transaction.execute("update \(Self.table) set payload = '{}' where id = '\(records[0].id)'")
+            async let waits: PgRows = transaction.execute(updates[0])
+            try await untilBlocked(observer, 2)
+            holdsUp.release()
+            _ = try await waits
             return deletion
         }
-        #expect(try await deletion.value == 2)
+        #expect(try await deletion.value == 3)
         #expect(try await repository.count() == 0)
     }
 
