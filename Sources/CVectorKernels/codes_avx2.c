@@ -17,6 +17,9 @@ CVK_TARGET CVK_INLINE __m256i load(const uint8_t *codes) {
     return _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)codes), _mm256_set1_epi8((char)0x80));
 }
 
+// How far ahead a query alone asks for codes. The processor's own guess ends with a page, and it begins each anew.
+#define CVK_BYTES_AHEAD (16 << 10)
+
 CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries,
                                  int32_t *dots, size_t stride, const int G, const int Q) {
     const size_t words = rows->words;
@@ -27,8 +30,10 @@ CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const
     for (size_t word = 0; word < words; word++) {
 #pragma clang loop unroll(full)
         for (int g = 0; g < G; g++) {
-            __m256i row_low = load(codes + (g * words + word) * 64);
-            __m256i row_high = load(codes + (g * words + word) * 64 + 32);
+            const uint8_t *at = codes + (g * words + word) * 64;
+            // An address past the end is no fault.
+            if (Q == 1) _mm_prefetch((const char *)at + CVK_BYTES_AHEAD, _MM_HINT_T0);
+            __m256i row_low = load(at), row_high = load(at + 32);
 #pragma clang loop unroll(full)
             for (int q = 0; q < Q; q++) {
                 int32_t four;

@@ -47,7 +47,8 @@ struct RepositoryRules: Sendable {
             try check(vector: records[index].vector, recordID: records[index].id)
             // Most records are left as they are, so that the caller's array is not copied without need.
             guard let payload = records[index].payload else { continue }
-            records[index].payload = try stored(payload, recordID: records[index].id)
+            let encoded = try stored(payload, recordID: records[index].id)
+            if !payload.isEmpty || !encoded.isEmpty { records[index].payload = encoded }
         }
         return UpsertRequest(collection: collection.name, records: Self.lastOfEachID(records))
     }
@@ -184,7 +185,7 @@ extension RepositoryRules {
 
     private func check(id: String) throws(VectorStoreError) {
         guard !id.isEmpty else { throw error(.invalidIdentifier, "an id is empty") }
-        guard !id.utf8.contains(0) else { throw error(.invalidIdentifier, "an id holds NUL", recordID: id) }
+        guard !id.holdsNUL else { throw error(.invalidIdentifier, "an id holds NUL", recordID: id) }
         if capabilities.idPolicy == .uuid, !Self.isUUID(id) {
             throw error(.invalidIdentifier, "this store's ids are UUIDs", recordID: id)
         }
@@ -323,6 +324,12 @@ extension RepositoryRules {
                 "the filter, or what the codec made of it, is nested deeper than \(RepositoryLimits.filterDepth) levels"
             )
         }
+    }
+}
+
+extension String {
+    fileprivate var holdsNUL: Bool {
+        utf8.withContiguousStorageIfAvailable { $0.contains(0) } ?? utf8.contains(0)
     }
 }
 
