@@ -134,11 +134,6 @@ CVK_INLINE void cvk_scan_rows(const cvk_shape shape, const bool has_tails, const
 
 typedef int32_t cvk_record_dot(const uint8_t *codes, const int8_t *query, size_t count);
 
-// A row's factors, each word a group behind the one before.
-CVK_INLINE const uint32_t *cvk_factors(const cvk_coded_rows *rows, size_t row) {
-    return rows->factors + row / CVK_GROUP * rows->factor_words * CVK_GROUP + row % CVK_GROUP;
-}
-
 // The way to records is long: they are asked for this many rows ahead.
 #define CVK_RECORDS_AHEAD 8
 
@@ -147,28 +142,24 @@ CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *r
                                   const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds,
                                   size_t count, cvk_record_dot *const record_dot) {
     const size_t codes = rows->record_codes, record_bytes = CVK_RECORD_HEAD + codes;
-    const bool has_tails = rows->factor_words == 2;
     size_t kept = 0;
     for (size_t index = 0; index < count; index++) {
         if (index + CVK_RECORDS_AHEAD < count) {
             const size_t next = numbers[index + CVK_RECORDS_AHEAD] - base;
             const uint8_t *record = rows->records + next * record_bytes;
             for (size_t byte = 0; byte < record_bytes + 63; byte += 64) __builtin_prefetch(record + byte);
-            // What the scan read of the row has left the caches since.
-            const uint32_t *factors = cvk_factors(rows, next);
-            __builtin_prefetch(factors);
-            if (has_tails) __builtin_prefetch(factors + CVK_GROUP);
             if (shape != cvk_shape_cosine) __builtin_prefetch(rows->norms + next);
         }
         const size_t row = numbers[index] - base;
         const uint8_t *record = rows->records + row * record_bytes;
         float head[3];
         memcpy(head, record, sizeof head);
-        const uint32_t *factors = cvk_factors(rows, row);
+        uint32_t first;
+        memcpy(&first, record + sizeof head, sizeof first);
         int32_t dot = query->record_offset + record_dot(record + CVK_RECORD_HEAD, query->record_codes, codes);
         float change = (float)dot * (head[0] * query->record_scale) +
-                       (head[1] * query->record_residual - cvk_residual(factors[0]) * query->residual) +
-                       (head[2] * query->record_tail - (has_tails ? cvk_tail(factors[CVK_GROUP]) * query->tail : 0)) +
+                       (head[1] * query->record_residual - cvk_residual(first >> 16) * query->residual) +
+                       (head[2] * query->record_tail - cvk_tail(first) * query->tail) +
                        query->record_constant;
         float unit = shape == cvk_shape_cosine ? 1 : query->weight * rows->norms[row];
         float bound = bounds[index] + unit * change;

@@ -17,8 +17,8 @@ CVK_TARGET CVK_INLINE __m256i load(const uint8_t *codes) {
     return _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)codes), _mm256_set1_epi8((char)0x80));
 }
 
-// How far ahead a query alone asks for codes. The processor's own guess ends with a page, and it begins each anew.
-#define CVK_BYTES_AHEAD (16 << 10)
+// How far ahead a query alone asks for codes: the processor itself stops at the end of a page.
+#define CVK_BYTES_AHEAD 8192
 
 CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries,
                                  int32_t *dots, size_t stride, const int G, const int Q) {
@@ -56,7 +56,7 @@ CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const
 
 CVK_TARGET void cvk_code_dots_avx2(const cvk_coded_rows *rows, size_t first_group, size_t group_count,
                                    const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride) {
-    CVK_FOR_EACH_CODE_BLOCK(block, 1, 4, 4);
+    CVK_FOR_EACH_CODE_BLOCK(block, 1, 4, 1);
 }
 
 // Without the offset: the sum over stored bytes is that over codes and 128 times the query's sum.

@@ -181,7 +181,6 @@ final class Contestant {
     }
 
     private func upsert(_ command: Command) throws -> Reply {
-        Memory.claim(bytes: 3 << 30)
         let (time, bytes) = try upsertAll(command, InMemoryVectorStore(threads: command.threads ?? 1))
         return Reply(seconds: [time], bytes: bytes)
     }

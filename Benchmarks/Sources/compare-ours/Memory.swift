@@ -42,15 +42,6 @@ enum Memory {
         threads == 1 ? body(0) : DispatchQueue.concurrentPerform(iterations: threads, execute: body)
     }
 
-    /// Takes so much memory and gives it back, so that a virtual machine has it from its host before a clock runs: what
-    /// the host takes to find and clear memory can be many times what the system itself takes.
-    static func claim(bytes: Int) {
-        let floats = bytes / 4 / 128 * 128
-        guard let memory = stream_memory(floats) else { return }
-        for index in stride(from: 0, to: floats, by: 1024) { memory[index] = 1 }
-        stream_free(memory, floats)
-    }
-
     /// This process's own resident memory in bytes: without the pages of files that it has mapped.
     static func resident() -> Int {
         guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return 0 }

@@ -45,8 +45,8 @@ typedef struct cvk_coded_rows {
     size_t factor_words;
     /// A norm a row, where the shape asks for it.
     const float *norms;
-    /// Records of the second stage: scale, norm of the residual of both stages, norm of the tail, all float, 4 unused
-    /// bytes, then `record_codes` codes.
+    /// Records of the second stage: scale, norm of the residual of both stages, norm of the tail, all float, then what
+    /// the first stage has in their place, `cvk_pair_of_norms`, then `record_codes` codes.
     const uint8_t *records;
     /// Codes in a record, a multiple of 16; 0 where there is no second stage.
     size_t record_codes;
@@ -80,6 +80,10 @@ uint32_t cvk_pair_of_floats(float scale, float norm);
 /// A component between -2 and 2 as the nearest whole number of steps, or one beyond as near as there is, in the upper
 /// half of a word; a norm from 0 to 1, rounded up to one, in the lower half.
 uint32_t cvk_pair_of_steps(double lead, double norm);
+
+/// The norm of the residual and the steps of the tail out of a row's words of the first stage, in the upper and the lower
+/// half of a word.
+static inline uint32_t cvk_pair_of_norms(uint32_t floats, uint32_t steps) { return floats << 16 | (steps & 0xFFFF); }
 
 /// The products of groups of rows from `first_group` on with queries: row r of them and query q at
 /// `dots[q * stride + r]`.
