@@ -391,7 +391,10 @@ struct TranslationTests {
         dump(try ChromaVectorStore(full), to: &dumped)
         dump(full.credentials, to: &dumped)
         #expect(!dumped.contains("s3cret") && !dumped.contains("dTpzM2NyZXQ="))
-        for url in ["http://host", "chroma://", "chroma://h/one", "chroma://h?what=1", "chroma://h:0"] {
+        for url in [
+            "http://host", "chroma://", "chroma://h/one", "chroma://h/%FF/d", "chroma://h/t/%FF", "chroma://h?what=1",
+            "chroma://h:0",
+        ] {
             #expect(throws: VectorStoreError.self, "\(url)") { try ChromaConfiguration(url: url) }
         }
     }

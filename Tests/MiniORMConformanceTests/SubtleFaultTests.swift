@@ -1,5 +1,6 @@
 import MiniORM
 import MiniORMConformance
+import Synchronization
 import Testing
 
 #if canImport(Glibc)
@@ -314,13 +315,52 @@ import Darwin
 
     private static func inParts(of size: Int) -> @Sendable (inout BrokenNativeStore) -> Void {
         {
+            let readers = Readers()
             $0.write = { base, request throws(VectorStoreError) in
                 for start in stride(from: 0, to: request.records.count, by: size) {
                     var part = request
                     part.records = Array(request.records[start..<min(start + size, request.records.count)])
                     try base.upsert(part)
-                    usleep(30_000)
+                    readers.waitForOne()
                 }
+            }
+            $0.read = { base, request throws(VectorStoreError) in
+                let number = readers.begin()
+                defer { readers.end(number) }
+                return try base.fetch(request)
+            }
+            $0.tally = { base, request throws(VectorStoreError) in
+                let number = readers.begin()
+                defer { readers.end(number) }
+                return try base.count(request)
+            }
+        }
+    }
+
+    /// Who reads while something is written in parts. A machine that is busy lets a writer finish before any reader has
+    /// its turn.
+    private final class Readers: Sendable {
+        private let reads = Mutex((begun: 0, lastEnded: 0, isWaitingOver: false))
+
+        func begin() -> Int {
+            reads.withLock { reads in
+                reads.begun += 1
+                return reads.begun
+            }
+        }
+
+        func end(_ number: Int) { reads.withLock { $0.lastEnded = max($0.lastEnded, number) } }
+
+        /// Waits for a read that begins now or later, once; for two seconds where nobody reads.
+        func waitForOne() {
+            let begun = reads.withLock { $0.begun }
+            for _ in 0..<400 {
+                let isOver = reads.withLock { reads in
+                    if reads.lastEnded > begun { reads.isWaitingOver = true }
+                    return reads.isWaitingOver
+                }
+                if isOver { return }
+                usleep(5000)
             }
         }
     }

@@ -57,6 +57,41 @@ import Testing
         #expect(try await store.execute("select 1").rows == [["1"]])
     }
 
+    /// Another transaction is quicker with an id of an upsert that is copied in: what was copied is undone and inserted,
+    /// and nothing is left in the caller's transaction that the caller has not begun.
+    @Test func aCopyThatIsRefusedLeavesNoSavepoint() async throws {
+        struct Over: Error {}
+        let (store, observer) = (try store(), try Server.pg18.store())
+        defer {
+            store.close()
+            observer.close()
+        }
+        let table = "\(Server.schema).refused"
+        _ = try await AsyncVectorRepository(store, "refused", dimension: 2, overwrite: true)
+        let records = (0..<5000).map { VectorRecord(id: "r\(10_000 + $0)", vector: [Float($0), 1]) }
+        let upsert = try await observer.withTransaction { other in
+            try await other.execute("insert into \(table) (id, embedding) values ('\(records[4999].id)', '[0,0]')")
+            let upsert = Task {
+                try await store.withTransaction { transaction in
+                    let repository = try await AsyncVectorRepository(transaction.store, "refused", dimension: 2)
+                    try await repository.upsert(records)
+                    #expect(try await repository.count() == 5000)
+                    let error = await #expect(throws: VectorStoreError.self) {
+                        try await transaction.execute("release savepoint mini_orm_copy")
+                    }
+                    #expect(error?.message.contains("SQLSTATE 3B001") == true)
+                    throw Over()
+                }
+            }
+            while try await !isRunning("savepoint mini_orm_copy; copy", observer) {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            return upsert
+        }
+        await #expect(throws: Over.self) { try await upsert.value }
+        #expect(try await observer.execute("select id from \(table)").rows == [[records[4999].id]])
+    }
+
     @Test func aCallThatWaitsForAnotherOfItsTransactionIsCancelled() async throws {
         let (store, observer) = (try store(), try Server.pg18.store())
         defer {
