@@ -121,8 +121,8 @@ final class ChunkCodes: @unchecked Sendable {
             head.storeBytes(of: scales[row], as: Float.self)
             head.storeBytes(of: residual, toByteOffset: 4, as: Float.self)
             head.storeBytes(of: tail, toByteOffset: 8, as: Float.self)
-            let steps = book.isWhole ? 0 : factors[16 + row]
-            head.storeBytes(of: cvk_pair_of_norms(factors[row], steps), toByteOffset: 12, as: UInt32.self)
+            // Where there is a second stage, the first is not whole, and has a second word a row.
+            head.storeBytes(of: cvk_pair_of_norms(factors[row], factors[16 + row]), toByteOffset: 12, as: UInt32.self)
         }
     }
 
