@@ -66,14 +66,14 @@ import Testing
             store.close()
             observer.close()
         }
-        let table = "\(Server.schema).refused"
-        _ = try await AsyncVectorRepository(store, "refused", dimension: 2, overwrite: true)
+        let table = "\(Server.schema).quicker"
+        _ = try await AsyncVectorRepository(store, "quicker", dimension: 2, overwrite: true)
         let records = (0..<5000).map { VectorRecord(id: "r\(10_000 + $0)", vector: [Float($0), 1]) }
         let upsert = try await observer.withTransaction { other in
             try await other.execute("insert into \(table) (id, embedding) values ('\(records[4999].id)', '[0,0]')")
             let upsert = Task {
                 try await store.withTransaction { transaction in
-                    let repository = try await AsyncVectorRepository(transaction.store, "refused", dimension: 2)
+                    let repository = try await AsyncVectorRepository(transaction.store, "quicker", dimension: 2)
                     try await repository.upsert(records)
                     #expect(try await repository.count() == 5000)
                     let error = await #expect(throws: VectorStoreError.self) {
