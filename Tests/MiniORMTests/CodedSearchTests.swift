@@ -267,17 +267,17 @@ import Testing
         var (source, other) = (Source(.lowRank, 48, seed: 1), Source(.clustered, 48, seed: 2))
         try collection.upsert(Self.records(&source, 0..<600))
         Self.ask(collection, source.next())
-        let first = try #require(collection.snapshot.coding.book)
+        let coding = collection.snapshot.coding
         // A few do not matter.
         try collection.upsert(Self.records(&source, 0..<60))
         Self.ask(collection, source.next())
-        #expect(collection.snapshot.coding.book === first)
+        #expect(coding.timesChosen == 1)
         try collection.upsert(Self.records(&other, 0..<600))
         #expect(collection.snapshot.liveCount == 600)
         Self.ask(collection, other.next())
-        let second = try #require(collection.snapshot.coding.book)
-        #expect(second !== first)
-        #expect(Self.codedBooks(collection).allSatisfy { $0 === second })
+        #expect(coding.timesChosen == 2)
+        let book = try #require(coding.book)
+        #expect(Self.codedBooks(collection).allSatisfy { $0 === book })
         Self.compare(collection, &other, "replaced")
     }
 
@@ -288,25 +288,80 @@ import Testing
         try collection.upsert(Self.records(&source, 0..<600))
         Self.ask(collection, source.next())
         let (coding, kind) = (collection.snapshot.coding, CollectionCoding.Kind(topK: 5, isFiltered: false))
-        let first = try #require(coding.book)
+        #expect(coding.timesChosen == 1)
         var bad = CodedSearch.Tally.Counts()
         (bad.bounded, bad.measured) = (600, 500)
         func disappoint(_ count: Int, _ kind: CollectionCoding.Kind) {
             for _ in 0..<count { coding.learn(from: bad, kind, collection.snapshot) }
             for _ in 0..<20 { Self.ask(collection, source.next()) }
         }
+        // As soon as there are queries to choose by.
+        var good = CodedSearch.Tally.Counts()
+        good.bounded = 600
+        let asked = PreparedQueries([source.next()], metric: .cosine, dimension: 48)
+        for _ in 0..<16 {
+            coding.learn(from: good, kind, collection.snapshot, asked: AskedQuery(asked, floor: 0.9))
+        }
+        Self.ask(collection, source.next())
+        #expect(coding.timesChosen == 2)
+        let book = try #require(coding.book)
         disappoint(200, CollectionCoding.Kind(topK: 5000, isFiltered: false))
         disappoint(200, CollectionCoding.Kind(topK: 5, isFiltered: true))
-        #expect(coding.book === first)
+        #expect(coding.timesChosen == 2)
         disappoint(100, kind)
-        let second = try #require(coding.book)
-        #expect(second !== first)
+        #expect(coding.timesChosen == 3)
         disappoint(200, kind)
-        #expect(coding.book === second)
+        #expect(coding.timesChosen == 3)
+        // Nothing was better, so no row was coded anew.
+        #expect(coding.book === book)
         // With a quarter of new rows, at once.
         try collection.upsert(Self.records(&source, 600..<800))
         disappoint(1, kind)
-        #expect(coding.book !== second)
+        #expect(coding.timesChosen == 4)
+    }
+
+    /// Rows with strong directions in common, and queries without: the stages that are right for queries like the rows
+    /// rule out nothing, and give way once such queries were asked.
+    @Test(arguments: VectorMetric.allCases)
+    func stagesAreChosenByTheQueriesThatAreAsked(metric: VectorMetric) throws {
+        let collection = InMemoryCollection(CollectionDescription(name: "c", dimension: 128, metric: metric))
+        var (strong, weak) = (Source(.lowRank, 128, seed: 6), Source(.isotropic, 128, seed: 7))
+        func unit(_ vector: [Float]) -> [Float] {
+            let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            return vector.map { $0 / norm }
+        }
+        func row() -> [Float] { zip(unit(strong.next()), unit(weak.next())).map { $0 + 0.1 * $1 } }
+        try collection.upsert((0..<3000).map { VectorRecord(id: "r\($0)", vector: row(), payload: nil) })
+        for _ in 0..<40 { Self.ask(collection, row()) }
+        let first = try #require(collection.snapshot.coding.book)
+        #expect(collection.snapshot.coding.timesChosen == 2)
+        for _ in 0..<40 { Self.ask(collection, weak.next()) }
+        // Those before are forgotten; new rows are reason to look again.
+        try collection.upsert((3000..<6100).map { VectorRecord(id: "r\($0)", vector: row(), payload: nil) })
+        Self.ask(collection, weak.next())
+        let second = try #require(collection.snapshot.coding.book)
+        #expect(second.leading > first.leading)
+        #expect(Self.codedBooks(collection).allSatisfy { $0 === second })
+        Self.compare(collection, &weak, "asked")
+        Self.compare(collection, &strong, "not asked")
+    }
+
+    /// The least cosine of a row among the answers is that at which its score is the worst answer's:
+    /// here of (0.5, 2, -1).
+    @Test(arguments: VectorMetric.allCases)
+    func theLeastCosineOfAnAnswerGivesTheWorstScore(metric: VectorMetric) {
+        let query: [Float] = [3, 0, 4]
+        let score: Float =
+            switch metric {
+            case .cosine: -2.5 / (5 * Float(5.25).squareRoot())
+            case .dot: -2.5
+            case .l2: -Float(6.25 + 4 + 25).squareRoot()
+            }
+        let asked = AskedQuery(
+            PreparedQueries([query], metric: metric, dimension: 3), floor: Double(score))
+        let least = asked.leastCosine(rowNorm: 5.25.squareRoot())
+        #expect(abs(least - (1.5 - 4) / (5 * Float(5.25).squareRoot())) < 1e-6)
+        #expect(zip(asked.vector, [0.6, 0, 0.8] as [Float]).allSatisfy { abs($0 - $1) < 1e-6 })
     }
 
     /// A kind of search that codes do not help goes without for a while; others go on with them.

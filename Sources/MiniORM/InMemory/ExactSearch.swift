@@ -73,8 +73,9 @@ struct ExactSearch: Sendable {
             }
             handIn()
         }
-        coded?.finish()
-        return merged.withLock { $0 }.map { $0.results(includeVectors: options.includeVectors) }
+        let best = merged.withLock { $0 }
+        coded?.finish(floor: best[0].floor)
+        return best.map { $0.results(includeVectors: options.includeVectors) }
     }
 
     /// Parts of a snapshot for a group of queries: what a thread takes at a time.

@@ -40,32 +40,54 @@ struct CodePlan: Sendable {
     private static let mostAxes = 512
 
     /// The quickest way for rows such as these; `nil` if it does not cost less than a limit, or nobody waits for it.
+    ///
+    /// - Parameters:
+    ///   - asked: Queries that were asked. If there are fewer than ``queries``, rows of the sample stand for them.
+    ///   - present: How rows are coded so far: it stays unless another way costs less by a tenth, for which it is worth
+    ///     coding all rows anew.
     static func best(
-        _ sample: RowSample, rows: Int, below limit: Double, isCancelled: () -> Bool = { false }
+        _ sample: RowSample, _ asked: [AskedQuery] = [], rows: Int, below limit: Double, present: CodeBook? = nil,
+        isCancelled: () -> Bool = { false }
     ) -> CodePlan? {
+        let asked = asked.count < queries ? standIns(sample, of: rows) : asked
         var best = (cost: limit, axes: [Float](), leading: 0, count: 0)
-        func consider(_ axes: [Float], _ shares: [(components: Int, share: Double)], fixedCost: Double) {
+        // A query is turned onto the axes first.
+        func fixedCost(_ axes: [Float]) -> Double { Double(axes.count) * 4 / Double(rows) }
+        func cost(
+            _ axes: [Float], _ first: (components: Int, share: Double), _ second: (components: Int, share: Double)
+        )
+            -> Double
+        {
+            fixedCost(axes)
+                + Self.cost(
+                    width: sample.width, leading: first.components,
+                    refined: second.components == first.components ? 0 : first.share, measured: second.share)
+        }
+        func consider(_ axes: [Float]) {
+            let shares = shares(sample, axes: axes, asked)
             for (index, first) in shares.enumerated() {
                 for second in shares[index...] {
-                    let isOneStage = second.components == first.components
-                    let cost =
-                        fixedCost
-                        + cost(
-                            width: sample.width, leading: first.components, refined: isOneStage ? 0 : first.share,
-                            measured: second.share)
+                    let cost = cost(axes, first, second)
                     if cost < best.cost { best = (cost, axes, first.components, second.components) }
                 }
             }
         }
-        consider([], shares(sample, axes: [], of: rows), fixedCost: 0)
+        consider([])
         // A direction that a quarter of the sample's rows would fill is not learned from it.
         let wanted = min(mostAxes, sample.dimension * 3 / 4, sample.count / 4) / step * step
         if sample.dimension <= largestRotated, wanted > 0 {
             let axes = sample.principalAxes(wanted, isCancelled: isCancelled)
             if isCancelled() { return nil }
-            // A query is turned onto the axes first.
-            let fixedCost = Double(axes.count) * 4 / Double(rows)
-            consider(axes, shares(sample, axes: axes, of: rows), fixedCost: fixedCost)
+            consider(axes)
+        }
+        if let present {
+            let shares = shares(sample, axes: present.axes, asked)
+            if let first = shares.first(where: { $0.components == present.leading }),
+                let second = shares.first(where: { $0.components == present.count })
+            {
+                let cost = cost(present.axes, first, second)
+                if cost < limit, 0.9 * cost <= best.cost { return CodePlan(book: present, cost: cost) }
+            }
         }
         guard best.count > 0 else { return nil }
         let book =
@@ -76,71 +98,133 @@ struct CodePlan: Sendable {
     }
 
     private static let step = 32
-    private static let queries = 16
+    /// How many queries a plan is made for.
+    static let queries = 16
 
-    /// For numbers of leading components, the share of `all` rows that they do not rule out. Rows of the sample stand
-    /// for queries, and one of the best of the sample for the tenth best of all rows: in a large collection too low.
-    private static func shares(
-        _ sample: RowSample, axes: [Float], of all: Int
-    ) -> [(components: Int, share: Double)] {
+    /// Rows of a sample as queries, for whose worst answers one of the best of the sample stands: in a large collection
+    /// it is too low.
+    private static func standIns(_ sample: RowSample, of all: Int) -> [AskedQuery] {
         let (width, rows) = (sample.width, sample.count)
         let asked = (0..<queries).map { $0 * rows / queries + rows / (2 * queries) }
-        let whole = products(sample, asked, block: sample.rows, width: width)
+        let vectors = asked.map { Array(sample.rows[$0 * width..<($0 + 1) * width]) }
+        let whole = products(vectors.flatMap { $0 }, sample.rows, width: width)
         // As far up in the sample as the tenth best is among all rows, or as near to that as a sample comes.
         let rank = max(1, min(rows - 1, 10 * rows / max(1, all)))
-        let thresholds = asked.indices.map { query in
-            whole[query * rows..<(query + 1) * rows].enumerated().filter { $0.offset != asked[query] }
-                .map(\.element).sorted(by: >)[rank - 1]
+        return zip(asked.indices, vectors).map { query, vector in
+            let others = whole[query * rows..<(query + 1) * rows].enumerated().filter { $0.offset != asked[query] }
+            return AskedQuery(vector: vector, cosine: others.map(\.element).sorted(by: >)[rank - 1])
         }
-        var shares: [(Int, Double)] = []
-        var sums = [Float](repeating: 0, count: queries * rows)
-        var energies = [Float](repeating: 0, count: rows)
-        var highest = [Float](repeating: 0, count: rows)
-        let components = axes.isEmpty ? sample.dimension : axes.count / width
-        for start in stride(from: 0, to: components, by: step) {
-            let end = min(start + step, components)
-            var block = [Float](repeating: 0, count: rows * step)
+    }
+
+    /// Some coordinates after others of vectors of length 1.
+    private struct Coordinates {
+        private let vectors: [Float]
+        private let count: Int
+        /// The squares so far, added up, and the highest so far but for the lead, which has no part in the scale.
+        private(set) var highest: [Float]
+        private var energies: [Float]
+
+        init(_ vectors: [Float], width: Int) {
+            self.vectors = vectors
+            count = vectors.count / width
+            energies = [Float](repeating: 0, count: count)
+            highest = energies
+        }
+
+        /// What is left of the lengths.
+        var tails: [Float] { energies.map { max(0, 1 - $0).squareRoot() } }
+
+        /// The next coordinates, up to `step` of them, a vector after the other.
+        mutating func next(_ components: Range<Int>, axes: [Float], width: Int) -> [Float] {
+            var block = [Float](repeating: 0, count: count * step)
             if axes.isEmpty {
-                for row in 0..<rows {
-                    for component in start..<end {
-                        block[row * step + component - start] = sample.rows[row * width + component]
+                for vector in 0..<count {
+                    for component in components {
+                        block[vector * step + component - components.lowerBound] = vectors[vector * width + component]
                     }
                 }
             } else {
-                let few = Array(axes[start * width..<end * width])
-                RowSample.products(sample.rows, rows, few, end - start, width: width, into: &block, stride: step)
+                let few = Array(axes[components.lowerBound * width..<components.upperBound * width])
+                RowSample.products(vectors, count, few, components.count, width: width, into: &block, stride: step)
             }
-            // The lead has no part in the scale.
-            let leads = start == 0 && !axes.isEmpty ? 1 : 0
-            for row in 0..<rows {
-                for (index, value) in block[row * step..<(row + 1) * step].enumerated() {
-                    energies[row] += value * value
-                    if index >= leads { highest[row] = max(highest[row], value.magnitude) }
+            let leads = components.lowerBound == 0 && !axes.isEmpty ? 1 : 0
+            for vector in 0..<count {
+                for (index, value) in block[vector * step..<(vector + 1) * step].enumerated() {
+                    energies[vector] += value * value
+                    if index >= leads { highest[vector] = max(highest[vector], value.magnitude) }
                 }
             }
-            let further = products(sample, asked, block: block, width: step)
+            return block
+        }
+    }
+
+    /// For numbers of leading components, the share of all rows that they do not rule out.
+    private static func shares(
+        _ sample: RowSample, axes: [Float], _ asked: [AskedQuery]
+    ) -> [(components: Int, share: Double)] {
+        let (width, rows) = (sample.width, sample.count)
+        var of = (
+            rows: Coordinates(sample.rows, width: width), queries: Coordinates(asked.flatMap(\.vector), width: width)
+        )
+        let least = asked.flatMap { query in sample.norms.map { query.leastCosine(rowNorm: $0) } }
+        var shares: [(Int, Double)] = []
+        var sums = [Float](repeating: 0, count: asked.count * rows)
+        let components = axes.isEmpty ? sample.dimension : axes.count / width
+        for start in stride(from: 0, to: components, by: step) {
+            let end = min(start + step, components)
+            let block = of.rows.next(start..<end, axes: axes, width: width)
+            let further = products(of.queries.next(start..<end, axes: axes, width: width), block, width: step)
             for index in sums.indices { sums[index] += further[index] }
             // The residual of a component is spread evenly over a step of the scale.
             let perScale = (Float(end) / 12).squareRoot() / 127
-            let tails = energies.map { max(0, 1 - $0).squareRoot() }
+            let (rowTails, queryTails) = (of.rows.tails, of.queries.tails)
             var left = 0
-            for (query, own) in asked.enumerated() {
-                for row in 0..<rows where row != own {
-                    let missed = (highest[row] + highest[own]) * perScale
-                    let bound = sums[query * rows + row] + tails[row] * tails[own] + missed
-                    if bound >= thresholds[query] { left += 1 }
+            for query in asked.indices {
+                for row in 0..<rows {
+                    let missed = (of.rows.highest[row] + of.queries.highest[query]) * perScale
+                    let bound = sums[query * rows + row] + rowTails[row] * queryTails[query] + missed
+                    if bound >= least[query * rows + row] { left += 1 }
                 }
             }
-            shares.append((end, Double(left) / Double(queries * rows)))
+            shares.append((end, Double(left) / Double(asked.count * rows)))
         }
         return shares
     }
 
-    private static func products(_ sample: RowSample, _ asked: [Int], block: [Float], width: Int) -> [Float] {
-        var results = [Float](repeating: 0, count: asked.count * sample.count)
-        let vectors = asked.flatMap { block[$0 * width..<($0 + 1) * width] }
-        RowSample.products(
-            vectors, asked.count, block, sample.count, width: width, into: &results, stride: sample.count)
+    private static func products(_ vectors: [Float], _ rows: [Float], width: Int) -> [Float] {
+        let (count, rowCount) = (vectors.count / width, rows.count / width)
+        var results = [Float](repeating: 0, count: count * rowCount)
+        RowSample.products(vectors, count, rows, rowCount, width: width, into: &results, stride: rowCount)
         return results
+    }
+}
+
+/// A query as a plan is made for it: brought to length 1, and what its worst answer was worth.
+struct AskedQuery: Sendable {
+    /// Padded.
+    let vector: [Float]
+    private let metric: VectorMetric
+    private let norm: Double
+    private let floor: Double
+
+    /// - Parameter floor: The score of the first query's worst answer.
+    init(_ queries: PreparedQueries, floor: Double) {
+        (metric, norm, self.floor) = (queries.metric, queries.norm(0), floor)
+        let inverse = 1 / norm
+        vector = UnsafeBufferPointer(start: queries.vector(0), count: queries.width).map { Float(Double($0) * inverse) }
+    }
+
+    init(vector: [Float], cosine: Float) {
+        self.vector = vector
+        (metric, norm, floor) = (.cosine, 1, Double(cosine))
+    }
+
+    /// The cosine of the angle with the query, below which a row of a norm is not among the answers.
+    func leastCosine(rowNorm: Double) -> Float {
+        switch metric {
+        case .cosine: Float(floor)
+        case .dot: Float(floor / (norm * rowNorm))
+        case .l2: Float((norm * norm + rowNorm * rowNorm - floor * floor) / (2 * norm * rowNorm))
+        }
     }
 }

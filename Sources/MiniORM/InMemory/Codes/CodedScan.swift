@@ -15,6 +15,8 @@ struct CodedScan {
     static let rowsPerBlock = 1024
     /// Rows that are measured at a time, while the next ones are on their way from memory.
     private static let rowsPerPick = 16
+    /// Rows of a query that wait at most.
+    private let waiting: Int
 
     private let search: CodedSearch
     private let group: Range<Int>
@@ -46,6 +48,7 @@ struct CodedScan {
         self.group = group
         self.parts = parts
         self.plain = plain
+        waiting = CodedSearch.rowsWaiting(search.limit, queries: group.count)
         active = Array(group)
         measured = [Int](repeating: 0, count: group.count)
         refined = measured
@@ -66,7 +69,6 @@ struct CodedScan {
     mutating func run(_ best: inout [TopK]) {
         for index in active.indices { found[index].threshold = threshold(index, best) }
         var nextLook = max(Self.rowsPerBlock, 4 * search.limit)
-        let waiting = CodedSearch.rowsWaiting(search.limit)
         for position in parts {
             guard let part = search.parts[position] else {
                 scan(position, from: 0, active, &best)
@@ -129,7 +131,7 @@ struct CodedScan {
         keep(index)
         let limit = search.limit
         // Where it takes many to raise the floor, it is worth knowing better which are the best.
-        if found[index].count > CodedSearch.rowsWaiting(limit) / 2, seen > Self.rowsPerBlock { refine(index) }
+        if found[index].count > waiting / 2, seen > Self.rowsPerBlock { refine(index) }
         let count = found[index].count
         if count == 0 { return }
         let hasFloor = best[active[index] - group.lowerBound].floor > -.infinity

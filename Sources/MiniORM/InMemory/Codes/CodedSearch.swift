@@ -121,19 +121,22 @@ struct CodedSearch: Sendable {
         if count & 63 != 0 { present[start + words - 1] &= 1 << UInt64(count & 63) - 1 }
     }
 
-    /// Rows of a query that wait to be measured, before they are.
-    static func rowsWaiting(_ limit: Int) -> Int { max(1024, 64 * limit) }
+    /// Rows of a query that wait to be measured, before they are, where so many queries go over the codes at once. The
+    /// longer they wait, the fewer are refined in vain; together they fit the second cache.
+    static func rowsWaiting(_ limit: Int, queries: Int) -> Int {
+        max(1024, min(8192, (1 << 15) / queries), 64 * limit)
+    }
 
     /// How many queries go over the codes at once: as many as the second cache has room for, with what they find.
     static func queriesAtOnce(_ limit: Int) -> Int {
-        let room = rowsWaiting(min(limit, 1 << 20)) + CodedScan.rowsPerBlock + 16
+        let room = rowsWaiting(min(limit, 1 << 20), queries: 64) + CodedScan.rowsPerBlock + 16
         return max(4, min(64, 140_000 / room / 4 * 4))
     }
 
     /// Offers the rows of a run of parts for a group of queries.
     func scan(_ run: Range<Int>, _ group: Range<Int>, _ best: inout [TopK], plain: ExactSearch) {
         let rows = snapshot.parts[run].reduce(0) { $0 + $1.count }
-        let room = min(Self.rowsWaiting(limit), rows) + CodedScan.rowsPerBlock + 16
+        let room = min(Self.rowsWaiting(limit, queries: group.count), rows) + CodedScan.rowsPerBlock + 16
         _ = plain.scratch.withFloats(2 * room * group.count) { memory in
             withUnsafeTemporaryAllocation(of: cvk_found.self, capacity: group.count) { found in
                 withUnsafeTemporaryAllocation(of: cvk_coded_query.self, capacity: group.count * coded.count) { raw in
@@ -146,5 +149,10 @@ struct CodedSearch: Sendable {
     }
 
     /// Lets the collection know how it went.
-    func finish() { snapshot.coding.learn(from: tally.counts.withLock { $0 }, kind, snapshot) }
+    ///
+    /// - Parameter floor: The score of the first query's worst answer.
+    func finish(floor: Float) {
+        let asked = kind.isTelling && floor.isFinite ? AskedQuery(queries, floor: Double(floor)) : nil
+        snapshot.coding.learn(from: tally.counts.withLock { $0 }, kind, snapshot, asked: asked)
+    }
 }

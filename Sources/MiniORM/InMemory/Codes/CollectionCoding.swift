@@ -74,7 +74,7 @@ final class CollectionCoding: Sendable {
     struct Kind: Sendable {
         fileprivate let index: Int
         /// Whether it says anything of the axes: those that want few answers, and all of what they find.
-        fileprivate let isTelling: Bool
+        let isTelling: Bool
 
         init(topK: Int, isFiltered: Bool) {
             index = (topK > 16 ? 1 : 0) + (topK > 128 ? 1 : 0) + (isFiltered ? 3 : 0)
@@ -97,6 +97,12 @@ final class CollectionCoding: Sendable {
         var disappointments = 0
         /// Whether disappointment alone is reason to choose anew: once, as rows that stay the same have the same axes.
         var mayReconsider = true
+        /// The last queries that were asked, and where the next one goes.
+        var asked: [AskedQuery] = []
+        var nextAsked = 0
+        /// Whether the book was chosen by such queries.
+        var knowsQueries = false
+        var timesChosen = 0
         var records = [Record](repeating: Record(), count: Kind.count)
 
         func isOutgrown(_ snapshot: CollectionSnapshot) -> Bool {
@@ -112,6 +118,8 @@ final class CollectionCoding: Sendable {
 
     /// How rows are coded at present, if they are.
     var book: CodeBook? { state.withLock { $0.book } }
+    /// How often it was chosen, or chosen again.
+    var timesChosen: Int { state.withLock { $0.timesChosen } }
 
     /// A collection has it.
     func adopt() {
@@ -217,14 +225,16 @@ final class CollectionCoding: Sendable {
 
     /// The book that there is, or a new one where it is time for that.
     private func chooseBook(_ work: Work) -> CodeBook? {
-        let (present, mustLearn, wasStale) = state.withLock {
-            ($0.book, $0.isOutgrown(work.snapshot), $0.isStale)
+        let (present, mustLearn, wasStale, asked) = state.withLock {
+            ($0.book, $0.isOutgrown(work.snapshot), $0.isStale, $0.asked)
         }
         guard mustLearn else { return present }
         let plan = RowSample(work.snapshot, atMost: 4096).flatMap { sample in
             // Less than a fifth is not worth the memory.
             let limit = work.policy.evenIfSlower ? .infinity : 0.8 * CodePlan.plainCost(width: sample.width)
-            return CodePlan.best(sample, rows: work.snapshot.rowCount, below: limit) { isCancelled }
+            return CodePlan.best(sample, asked, rows: work.snapshot.rowCount, below: limit, present: present) {
+                isCancelled
+            }
         }
         if isCancelled { return present }
         state.withLock {
@@ -233,6 +243,8 @@ final class CollectionCoding: Sendable {
             $0.learned = Learned(work.snapshot)
             $0.isStale = false
             $0.disappointments = 0
+            $0.knowsQueries = asked.count == CodePlan.queries
+            $0.timesChosen += 1
             if !wasStale { $0.mayReconsider = true }
             $0.records = [Record](repeating: Record(), count: Kind.count)
         }
@@ -253,16 +265,28 @@ final class CollectionCoding: Sendable {
         part.chunk.codes.withLock { $0 = ChunkCodes.Coded(codes: codes, count: end) }
     }
 
-    /// Takes notice of how a search went. Where codes rule out too little, the next searches of its kind go without.
-    /// Where they rule out much less than expected, axes and stages are chosen anew: if a quarter of the rows came
-    /// since, or, once, if it happens again and again.
-    func learn(from counts: CodedSearch.Tally.Counts, _ kind: Kind, _ snapshot: CollectionSnapshot) {
+    /// Takes notice of how a search went, and of one of its queries. Where codes rule out too little, the next searches
+    /// of its kind go without. Axes and stages are chosen anew as soon as there are queries to choose them by, and where
+    /// codes rule out much less than expected: if a quarter of the rows came since, or, once, if it happens again and
+    /// again.
+    func learn(
+        from counts: CodedSearch.Tally.Counts, _ kind: Kind, _ snapshot: CollectionSnapshot, asked: AskedQuery? = nil
+    ) {
         guard counts.bounded + counts.scanned > 0 else { return }
         state.withLock { state in
             guard let book = state.book, let learned = state.learned else { return }
             let cost = CodePlan.cost(book, counts)
             state.records[kind.index].add(cost / CodePlan.plainCost(width: book.width))
             guard kind.isTelling else { return }
+            if let asked {
+                if state.asked.count < CodePlan.queries {
+                    state.asked.append(asked)
+                } else {
+                    state.asked[state.nextAsked] = asked
+                }
+                state.nextAsked = (state.nextAsked + 1) % CodePlan.queries
+            }
+            if !state.knowsQueries, state.asked.count == CodePlan.queries { state.isStale = true }
             if cost <= 2 * state.cost {
                 state.disappointments = max(0, state.disappointments - 1)
                 return

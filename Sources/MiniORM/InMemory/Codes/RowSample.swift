@@ -8,6 +8,8 @@ struct RowSample: Sendable {
     let count: Int
     /// Padded rows.
     let rows: [Float]
+    /// What the lengths were.
+    let norms: [Double]
 
     /// `nil` if there are too few rows to learn from.
     init?(_ snapshot: CollectionSnapshot, atMost most: Int) {
@@ -16,7 +18,7 @@ struct RowSample: Sendable {
         width = first.chunk.width
         let total = snapshot.parts.reduce(0) { $0 + $1.count }
         let step = max(1, total / most)
-        var rows: [Float] = []
+        var (rows, norms): ([Float], [Double]) = ([], [])
         rows.reserveCapacity(min(most, total) * width)
         // Rows in the order in which they came; a step that shares no factor with a pattern is not worth the trouble.
         var (skip, count) = (0, 0)
@@ -26,6 +28,7 @@ struct RowSample: Sendable {
                 let inverse = part.chunk.inverseNorm(row)
                 if inverse > 0, count < most {
                     for component in part.chunk.rows(row..<row + 1) { rows.append(Float(Double(component) * inverse)) }
+                    norms.append(1 / inverse)
                     count += 1
                 }
                 row += step
@@ -36,6 +39,7 @@ struct RowSample: Sendable {
         guard count >= 64 else { return nil }
         self.count = count
         self.rows = rows
+        self.norms = norms
     }
 
     /// The leading principal axes (of the second moments, not of the covariance: products are about the origin), the
