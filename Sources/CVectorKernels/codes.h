@@ -137,19 +137,23 @@ typedef int32_t cvk_record_dot(const uint8_t *codes, const int8_t *query, size_t
 // The way to records is long: they are asked for this many rows ahead.
 #define CVK_RECORDS_AHEAD 8
 
+CVK_INLINE void cvk_ask_for_record(const cvk_shape shape, const cvk_coded_rows *rows, size_t record_bytes, size_t row) {
+    const uint8_t *record = rows->records + row * record_bytes;
+    for (size_t byte = 0; byte < record_bytes + 63; byte += 64) __builtin_prefetch(record + byte);
+    if (shape != cvk_shape_cosine) __builtin_prefetch(rows->norms + row);
+}
+
 // `record_dot` is the sum of (byte as it is stored) * (query's code), without the offset.
 CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *rows, uint32_t base,
                                   const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds,
                                   size_t count, cvk_record_dot *const record_dot) {
     const size_t codes = rows->record_codes, record_bytes = CVK_RECORD_HEAD + codes;
     size_t kept = 0;
+    for (size_t index = 0; index < count && index < CVK_RECORDS_AHEAD; index++)
+        cvk_ask_for_record(shape, rows, record_bytes, numbers[index] - base);
     for (size_t index = 0; index < count; index++) {
-        if (index + CVK_RECORDS_AHEAD < count) {
-            const size_t next = numbers[index + CVK_RECORDS_AHEAD] - base;
-            const uint8_t *record = rows->records + next * record_bytes;
-            for (size_t byte = 0; byte < record_bytes + 63; byte += 64) __builtin_prefetch(record + byte);
-            if (shape != cvk_shape_cosine) __builtin_prefetch(rows->norms + next);
-        }
+        if (index + CVK_RECORDS_AHEAD < count)
+            cvk_ask_for_record(shape, rows, record_bytes, numbers[index + CVK_RECORDS_AHEAD] - base);
         const size_t row = numbers[index] - base;
         const uint8_t *record = rows->records + row * record_bytes;
         float head[3];
