@@ -51,14 +51,13 @@ struct CodePlan: Sendable {
     ) -> CodePlan? {
         let asked = asked.count < queries ? standIns(sample, of: rows) : asked
         var best = (cost: limit, axes: [Float](), leading: 0, count: 0)
-        // A query is turned onto the axes first.
-        func fixedCost(_ axes: [Float]) -> Double { Double(axes.count) * 4 / Double(rows) }
         func cost(
             _ axes: [Float], _ first: (components: Int, share: Double), _ second: (components: Int, share: Double)
         )
             -> Double
         {
-            fixedCost(axes)
+            // A query is turned onto the axes first.
+            (axes.isEmpty ? 0 : 4 * Double(second.components * sample.width) / Double(rows))
                 + Self.cost(
                     width: sample.width, leading: first.components,
                     refined: second.components == first.components ? 0 : first.share, measured: second.share)
@@ -116,7 +115,7 @@ struct CodePlan: Sendable {
         }
     }
 
-    /// Some coordinates after others of vectors of length 1.
+    /// The coordinates of vectors of length 1, computed some at a time.
     private struct Coordinates {
         private let vectors: [Float]
         private let count: Int
@@ -207,11 +206,13 @@ struct AskedQuery: Sendable {
     private let norm: Double
     private let floor: Double
 
-    /// - Parameter floor: The score of the first query's worst answer.
-    init(_ queries: PreparedQueries, floor: Double) {
-        (metric, norm, self.floor) = (queries.metric, queries.norm(0), floor)
+    /// - Parameter floor: The score of the query's worst answer.
+    init(_ queries: PreparedQueries, _ query: Int, floor: Double) {
+        (metric, norm, self.floor) = (queries.metric, queries.norm(query), floor)
         let inverse = 1 / norm
-        vector = UnsafeBufferPointer(start: queries.vector(0), count: queries.width).map { Float(Double($0) * inverse) }
+        vector = UnsafeBufferPointer(start: queries.vector(query), count: queries.width).map {
+            Float(Double($0) * inverse)
+        }
     }
 
     init(vector: [Float], cosine: Float) {

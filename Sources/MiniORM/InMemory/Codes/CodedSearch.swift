@@ -34,6 +34,7 @@ struct CodedSearch: Sendable {
     /// A bit for each row with a code: whether it is live and selected.
     let present: [UInt64]
     private let kind: CollectionCoding.Kind
+    private let isTelling: Bool
     private let tally = Tally()
 
     /// What became of the rows, over all queries.
@@ -63,7 +64,7 @@ struct CodedSearch: Sendable {
         _ snapshot: CollectionSnapshot, _ queries: PreparedQueries, _ selection: RowSelection, _ options: QueryOptions,
         _ kernel: VectorKernel, _ policy: CodingPolicy
     ) {
-        kind = CollectionCoding.Kind(topK: options.topK, isFiltered: options.filter != nil)
+        kind = CollectionCoding.Kind(topK: options.topK, isFiltered: options.filter != nil || selection.isSome)
         guard snapshot.coding.isWorthwhile(snapshot, metric: queries.metric, kind, policy),
             options.topK <= max(64, snapshot.liveCount / 64), queries.areOrdinary
         else { return nil }
@@ -72,6 +73,8 @@ struct CodedSearch: Sendable {
         self.selection = selection
         self.kernel = kernel
         limit = options.topK
+        // Otherwise the floor is not that of the best rows.
+        isTelling = kind.isTelling && options.minScore == nil
         var books: [CodeBook] = []
         var coded: [CodedQueries] = []
         var present: [UInt64] = []
@@ -121,16 +124,17 @@ struct CodedSearch: Sendable {
         if count & 63 != 0 { present[start + words - 1] &= 1 << UInt64(count & 63) - 1 }
     }
 
-    /// Rows of a query that wait to be measured, before they are, where so many queries go over the codes at once. The
-    /// longer they wait, the fewer are refined in vain; together they fit the second cache.
+    /// Rows of one of so many queries that wait to be refined and measured, before they are. The more wait, the fewer
+    /// are refined that a later floor would have ruled out; the lists of all queries fit the second cache.
     static func rowsWaiting(_ limit: Int, queries: Int) -> Int {
         max(1024, min(8192, (1 << 15) / queries), 64 * limit)
     }
 
     /// How many queries go over the codes at once: as many as the second cache has room for, with what they find.
     static func queriesAtOnce(_ limit: Int) -> Int {
-        let room = rowsWaiting(min(limit, 1 << 20), queries: 64) + CodedScan.rowsPerBlock + 16
-        return max(4, min(64, 140_000 / room / 4 * 4))
+        let most = 64
+        let room = rowsWaiting(min(limit, 1 << 20), queries: most) + CodedScan.rowsPerBlock + 16
+        return max(4, min(most, 140_000 / room / 4 * 4))
     }
 
     /// Offers the rows of a run of parts for a group of queries.
@@ -152,7 +156,7 @@ struct CodedSearch: Sendable {
     ///
     /// - Parameter floor: The score of the first query's worst answer.
     func finish(floor: Float) {
-        let asked = kind.isTelling && floor.isFinite ? AskedQuery(queries, floor: Double(floor)) : nil
+        let asked = isTelling && floor.isFinite ? AskedQuery(queries, 0, floor: Double(floor)) : nil
         snapshot.coding.learn(from: tally.counts.withLock { $0 }, kind, snapshot, asked: asked)
     }
 }

@@ -95,14 +95,38 @@ final class CollectionCoding: Sendable {
         var isCancelled = false
         /// Searches that cost much more than expected, less those that did not.
         var disappointments = 0
-        /// Whether disappointment alone is reason to choose anew: once, as rows that stay the same have the same axes.
+        /// Whether disappointment alone is reason to choose anew: once, until a quarter of the rows are new, as queries
+        /// that differ from day to day would have rows coded again and again.
         var mayReconsider = true
-        /// The last queries that were asked, and where the next one goes.
+        /// The last queries that were asked of about these rows, and where the next one goes.
         var asked: [AskedQuery] = []
         var nextAsked = 0
         /// Whether the book was chosen by such queries.
         var knowsQueries = false
         var timesChosen = 0
+
+        mutating func add(_ query: AskedQuery) {
+            // One that is asked all the time would stand for all.
+            if asked.contains(where: { $0.vector == query.vector }) { return }
+            if asked.count < CodePlan.queries {
+                asked.append(query)
+            } else {
+                asked[nextAsked] = query
+            }
+            nextAsked = (nextAsked + 1) % CodePlan.queries
+        }
+
+        /// A book was chosen by queries, if they are as many as it takes, for the rows of a snapshot.
+        mutating func choose(_ plan: CodePlan?, by queries: [AskedQuery], for snapshot: CollectionSnapshot) {
+            let areNew = learned.map { 4 * $0.arrived(in: snapshot) >= $0.rows } ?? true
+            knowsQueries = queries.count == CodePlan.queries && !areNew && plan != nil
+            if !knowsQueries { (asked, nextAsked) = ([], 0) }
+            if areNew { mayReconsider = true }
+            (book, cost, learned) = (plan?.book, plan?.cost ?? 0, Learned(snapshot))
+            (isStale, disappointments) = (false, 0)
+            timesChosen += 1
+            records = [Record](repeating: Record(), count: Kind.count)
+        }
         var records = [Record](repeating: Record(), count: Kind.count)
 
         func isOutgrown(_ snapshot: CollectionSnapshot) -> Bool {
@@ -118,7 +142,7 @@ final class CollectionCoding: Sendable {
 
     /// How rows are coded at present, if they are.
     var book: CodeBook? { state.withLock { $0.book } }
-    /// How often it was chosen, or chosen again.
+    /// How often it was chosen, or chosen again; for tests.
     var timesChosen: Int { state.withLock { $0.timesChosen } }
 
     /// A collection has it.
@@ -225,9 +249,7 @@ final class CollectionCoding: Sendable {
 
     /// The book that there is, or a new one where it is time for that.
     private func chooseBook(_ work: Work) -> CodeBook? {
-        let (present, mustLearn, wasStale, asked) = state.withLock {
-            ($0.book, $0.isOutgrown(work.snapshot), $0.isStale, $0.asked)
-        }
+        let (present, mustLearn, asked) = state.withLock { ($0.book, $0.isOutgrown(work.snapshot), $0.asked) }
         guard mustLearn else { return present }
         let plan = RowSample(work.snapshot, atMost: 4096).flatMap { sample in
             // Less than a fifth is not worth the memory.
@@ -237,17 +259,7 @@ final class CollectionCoding: Sendable {
             }
         }
         if isCancelled { return present }
-        state.withLock {
-            $0.book = plan?.book
-            $0.cost = plan?.cost ?? 0
-            $0.learned = Learned(work.snapshot)
-            $0.isStale = false
-            $0.disappointments = 0
-            $0.knowsQueries = asked.count == CodePlan.queries
-            $0.timesChosen += 1
-            if !wasStale { $0.mayReconsider = true }
-            $0.records = [Record](repeating: Record(), count: Kind.count)
-        }
+        state.withLock { $0.choose(plan, by: asked, for: work.snapshot) }
         return plan?.book
     }
 
@@ -275,17 +287,12 @@ final class CollectionCoding: Sendable {
         guard counts.bounded + counts.scanned > 0 else { return }
         state.withLock { state in
             guard let book = state.book, let learned = state.learned else { return }
+            if kind.isTelling, let asked { state.add(asked) }
+            // Until rows are coded by the book, searches say nothing of it.
+            if state.isBusy { return }
             let cost = CodePlan.cost(book, counts)
             state.records[kind.index].add(cost / CodePlan.plainCost(width: book.width))
             guard kind.isTelling else { return }
-            if let asked {
-                if state.asked.count < CodePlan.queries {
-                    state.asked.append(asked)
-                } else {
-                    state.asked[state.nextAsked] = asked
-                }
-                state.nextAsked = (state.nextAsked + 1) % CodePlan.queries
-            }
             if !state.knowsQueries, state.asked.count == CodePlan.queries { state.isStale = true }
             if cost <= 2 * state.cost {
                 state.disappointments = max(0, state.disappointments - 1)

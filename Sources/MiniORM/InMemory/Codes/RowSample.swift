@@ -38,8 +38,8 @@ struct RowSample: Sendable {
         count = count / 16 * 16
         guard count >= 64 else { return nil }
         self.count = count
-        self.rows = rows
-        self.norms = norms
+        self.rows = Array(rows.prefix(count * width))
+        self.norms = Array(norms.prefix(count))
     }
 
     /// The leading principal axes (of the second moments, not of the covariance: products are about the origin), the

@@ -13,6 +13,9 @@ struct RowSelection: Sendable {
     /// - Parameter parts: The rows of each part of the snapshot; `nil` for every row of that part.
     init(_ parts: [RowSet?]) { self.parts = parts }
 
+    /// Whether rows may be left out.
+    var isSome: Bool { parts != nil }
+
     /// The selected rows of a part, by its position in the snapshot; `nil` for every row.
     func rows(of part: Int) -> RowSet? {
         guard let parts, parts.indices.contains(part) else { return nil }
