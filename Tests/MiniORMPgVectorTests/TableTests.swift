@@ -380,6 +380,30 @@ import Testing
         try await repository.dropCollection()
     }
 
+    /// What takes long to send would keep others waiting: more than 32 MB of vectors are updated.
+    @Test(arguments: Server.both)
+    func rowsOfManyNumbersAreUpdated(_ server: Server) async throws {
+        let store = try server.store { $0.maximumConnections = 1 }
+        defer { store.close() }
+        let (dimension, most) = (16_000, (8 << 20) / 16_000)
+        let repository = try await AsyncVectorRepository(
+            store, "long_rows", dimension: dimension, metric: .l2, overwrite: true)
+        func write(_ count: Int, _ round: Int) async throws -> [String?]? {
+            let vector = [Float](repeating: Float(round), count: dimension)
+            try await repository.upsert((0..<count).map { VectorRecord(id: "r\($0)", vector: vector) })
+            try await store.execute("select pg_stat_force_next_flush()")
+            return try await store.execute(
+                "select n_tup_del, n_tup_upd from pg_stat_user_tables where relid = $1::regclass",
+                [.text("\(Server.schema).long_rows")]
+            ).rows.first
+        }
+        #expect(try await write(most + 1, 0) == ["0", "0"])
+        #expect(try await write(most, 1) == ["\(most)", "0"])
+        #expect(try await write(most + 1, 2) == ["\(most)", "\(most + 1)"])
+        #expect(try await repository.fetch(["r7"])[0].vector[15_999] == 2)
+        try await repository.dropCollection()
+    }
+
     /// What hangs on a row, or beside ours in it, is kept by updating it.
     @Test(arguments: Server.both)
     func rowsThatAreMoreThanOursAreUpdated(_ server: Server) throws {

@@ -20,8 +20,11 @@ import Testing
         }
     }
 
-    private static func start(_ arguments: [String]) throws -> (Process, output: FileHandle, input: FileHandle) {
+    private static func start(
+        _ arguments: [String], in folder: String? = nil
+    ) throws -> (Process, output: FileHandle, input: FileHandle) {
         let process = Process()
+        if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
         process.executableURL = try helper
         process.arguments = arguments
         let (output, input) = (Pipe(), Pipe())
@@ -121,5 +124,21 @@ import Testing
         try input.close()
         holder.waitUntilExit()
         _ = try InMemoryVectorStore(at: directory)
+    }
+
+    /// A relative path is that of the moment of opening: where the process goes then, and makes checkpoints, is of no
+    /// matter.
+    @Test func aStoreStaysWhereItWasOpened() throws {
+        let folder = try SavingTests.Folder()
+        let (process, _, _) = try Self.start(["wander", "store", "60"], in: folder.url.path)
+        process.waitUntilExit()
+        try #require(process.terminationReason == .exit && process.terminationStatus == 0)
+        let model = ModelVectorStore()
+        try model.createCollection(
+            CreateCollectionRequest(
+                collection: CollectionDescription(name: "crash", dimension: 20, metric: .l2), mode: .ensure))
+        for number in 0..<60 { try StoreCrashHelper.call(number, model) }
+        let store = try InMemoryVectorStore(at: folder.path("store"))
+        #expect(try DurableStoreTests.sorted(store, "crash") == DurableStoreTests.sorted(model, "crash"))
     }
 }

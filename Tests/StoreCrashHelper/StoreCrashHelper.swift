@@ -8,10 +8,12 @@ import Musl
 import Glibc
 #endif
 
-/// Writes to a store until it is killed, and says what was acknowledged; or holds a directory.
+/// Writes to a store until it is killed, and says what was acknowledged; or holds a directory; or goes elsewhere before
+/// it writes.
 ///
 ///     StoreCrashHelper write DIRECTORY FIRST-CALL always|never
 ///     StoreCrashHelper hold DIRECTORY
+///     StoreCrashHelper wander DIRECTORY CALLS
 @main
 struct StoreCrashHelper {
     /// One call to the store, the same for the same number. Dead rows pile up quickly, so that chunks are emptied all
@@ -54,8 +56,24 @@ struct StoreCrashHelper {
         }
     }
 
+    static func wander(_ directory: String, _ calls: Int) throws {
+        var durability = Durability()
+        durability.checkpointBytes = 1
+        let store = try InMemoryVectorStore(at: directory, durability: durability, threads: 1)
+        guard chdir("/") == 0 else { exit(1) }
+        let description = CollectionDescription(name: "crash", dimension: 20, metric: .l2)
+        try store.createCollection(CreateCollectionRequest(collection: description, mode: .ensure))
+        for number in 0..<calls { try call(number, store) }
+        try store.checkpoint()
+        try store.close()
+    }
+
     static func main() throws {
         let arguments = CommandLine.arguments
+        if arguments.count == 4, arguments[1] == "wander", let calls = Int(arguments[3]) {
+            try wander(arguments[2], calls)
+            exit(0)
+        }
         if arguments.count == 5, arguments[1] == "write", let first = Int(arguments[3]) {
             try write(arguments[2], first, arguments[4] == "always" ? .always : .never)
         }
