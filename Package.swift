@@ -7,6 +7,10 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// For the project's own tests, which run the kernels as users do. A dependency may not have such flags.
+let kernelSettings: [CSetting] =
+    Context.environment["MINIORM_OPTIMIZED_KERNELS"] == nil ? [] : [.unsafeFlags(["-O2"])]
+
 let package = Package(
     name: "mini-orm",
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
@@ -37,7 +41,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.31.0", traits: []),
     ],
     targets: [
-        .target(name: "CVectorKernels"),
+        .target(name: "CVectorKernels", cSettings: kernelSettings),
         .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
         .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
         // Qdrant over gRPC: packages that only the trait fetches.

@@ -4,6 +4,8 @@
 struct CodePlan: Sendable {
     let book: CodeBook
     let cost: Double
+    /// The axes that were learned from the sample, of which the book may have some.
+    let axes: [Float]
 
     /// What it costs to bring a record of the second stage to the processor, and a row to be measured.
     private static let recordCost = 1600.0
@@ -43,11 +45,12 @@ struct CodePlan: Sendable {
     ///
     /// - Parameters:
     ///   - asked: Queries that were asked. If there are fewer than ``queries``, rows of the sample stand for them.
+    ///   - axes: Those of the sample, where they are known already.
     ///   - present: How rows are coded so far: it stays unless another way costs less by a tenth, for which it is worth
     ///     coding all rows anew.
     static func best(
-        _ sample: RowSample, _ asked: [AskedQuery] = [], rows: Int, below limit: Double, present: CodeBook? = nil,
-        isCancelled: () -> Bool = { false }
+        _ sample: RowSample, _ asked: [AskedQuery] = [], axes known: [Float] = [], rows: Int, below limit: Double,
+        present: CodeBook? = nil, isCancelled: () -> Bool = { false }
     ) -> CodePlan? {
         let asked = asked.count < queries ? standIns(sample, of: rows) : asked
         var best = (cost: limit, axes: [Float](), leading: 0, count: 0)
@@ -74,18 +77,19 @@ struct CodePlan: Sendable {
         consider([])
         // A direction that a quarter of the sample's rows would fill is not learned from it.
         let wanted = min(mostAxes, sample.dimension * 3 / 4, sample.count / 4) / step * step
-        if sample.dimension <= largestRotated, wanted > 0 {
-            let axes = sample.principalAxes(wanted, isCancelled: isCancelled)
+        var axes = known
+        if axes.isEmpty, sample.dimension <= largestRotated, wanted > 0 {
+            axes = sample.principalAxes(wanted, isCancelled: isCancelled)
             if isCancelled() { return nil }
-            consider(axes)
         }
+        if !axes.isEmpty { consider(axes) }
         if let present {
             let shares = shares(sample, axes: present.axes, asked)
             if let first = shares.first(where: { $0.components == present.leading }),
                 let second = shares.first(where: { $0.components == present.count })
             {
                 let cost = cost(present.axes, first, second)
-                if cost < limit, 0.9 * cost <= best.cost { return CodePlan(book: present, cost: cost) }
+                if cost < limit, 0.9 * cost <= best.cost { return CodePlan(book: present, cost: cost, axes: axes) }
             }
         }
         guard best.count > 0 else { return nil }
@@ -93,7 +97,7 @@ struct CodePlan: Sendable {
             best.axes.isEmpty && best.count == sample.dimension && best.leading == sample.dimension
             ? CodeBook(dimension: sample.dimension)
             : CodeBook(dimension: sample.dimension, axes: best.axes, leading: best.leading, count: best.count)
-        return CodePlan(book: book, cost: best.cost)
+        return CodePlan(book: book, cost: best.cost, axes: axes)
     }
 
     private static let step = 32

@@ -103,6 +103,8 @@ final class CollectionCoding: Sendable {
         var nextAsked = 0
         /// Whether the book was chosen by such queries.
         var knowsQueries = false
+        /// The axes that were learned, until queries choose among them.
+        var axes: [Float] = []
         var timesChosen = 0
 
         mutating func add(_ query: AskedQuery) {
@@ -116,10 +118,16 @@ final class CollectionCoding: Sendable {
             nextAsked = (nextAsked + 1) % CodePlan.queries
         }
 
+        /// Whether a quarter of the rows came since a book was chosen.
+        func areNew(_ snapshot: CollectionSnapshot) -> Bool {
+            learned.map { 4 * $0.arrived(in: snapshot) >= $0.rows } ?? true
+        }
+
         /// A book was chosen by queries, if they are as many as it takes, for the rows of a snapshot.
         mutating func choose(_ plan: CodePlan?, by queries: [AskedQuery], for snapshot: CollectionSnapshot) {
-            let areNew = learned.map { 4 * $0.arrived(in: snapshot) >= $0.rows } ?? true
+            let areNew = areNew(snapshot)
             knowsQueries = queries.count == CodePlan.queries && !areNew && plan != nil
+            axes = knowsQueries ? [] : plan?.axes ?? []
             if !knowsQueries { (asked, nextAsked) = ([], 0) }
             if areNew { mayReconsider = true }
             (book, cost, learned) = (plan?.book, plan?.cost ?? 0, Learned(snapshot))
@@ -249,14 +257,16 @@ final class CollectionCoding: Sendable {
 
     /// The book that there is, or a new one where it is time for that.
     private func chooseBook(_ work: Work) -> CodeBook? {
-        let (present, mustLearn, asked) = state.withLock { ($0.book, $0.isOutgrown(work.snapshot), $0.asked) }
+        let (present, mustLearn, asked, axes) = state.withLock {
+            ($0.book, $0.isOutgrown(work.snapshot), $0.asked, $0.areNew(work.snapshot) ? [] : $0.axes)
+        }
         guard mustLearn else { return present }
         let plan = RowSample(work.snapshot, atMost: 4096).flatMap { sample in
             // Less than a fifth is not worth the memory.
             let limit = work.policy.evenIfSlower ? .infinity : 0.8 * CodePlan.plainCost(width: sample.width)
-            return CodePlan.best(sample, asked, rows: work.snapshot.rowCount, below: limit, present: present) {
-                isCancelled
-            }
+            return CodePlan.best(
+                sample, asked, axes: axes, rows: work.snapshot.rowCount, below: limit, present: present
+            ) { isCancelled }
         }
         if isCancelled { return present }
         state.withLock { $0.choose(plan, by: asked, for: work.snapshot) }
@@ -286,7 +296,7 @@ final class CollectionCoding: Sendable {
     ) {
         guard counts.bounded + counts.scanned > 0 else { return }
         state.withLock { state in
-            guard let book = state.book, let learned = state.learned else { return }
+            guard let book = state.book else { return }
             if kind.isTelling, let asked { state.add(asked) }
             // Until rows are coded by the book, searches say nothing of it.
             if state.isBusy { return }
@@ -299,7 +309,7 @@ final class CollectionCoding: Sendable {
                 return
             }
             state.disappointments += 1
-            if 4 * learned.arrived(in: snapshot) >= learned.rows {
+            if state.areNew(snapshot) {
                 state.isStale = true
             } else if state.mayReconsider, state.disappointments >= Self.mostDisappointments {
                 (state.isStale, state.mayReconsider) = (true, false)
