@@ -39,13 +39,20 @@ struct StoreCrashHelper {
         }
     }
 
-    static func write(_ directory: String, _ first: Int, _ synchronization: Durability.Synchronization) throws {
+    static func open(
+        _ directory: String, _ synchronization: Durability.Synchronization
+    ) throws -> InMemoryVectorStore {
         var durability = Durability()
         durability.synchronization = synchronization
         durability.checkpointBytes = 1
         let store = try InMemoryVectorStore(at: directory, durability: durability, threads: 1)
         let description = CollectionDescription(name: "crash", dimension: 20, metric: .l2)
         try store.createCollection(CreateCollectionRequest(collection: description, mode: .ensure))
+        return store
+    }
+
+    static func write(_ directory: String, _ first: Int, _ synchronization: Durability.Synchronization) throws {
+        let store = try open(directory, synchronization)
         print("open")
         var number = first
         while true {
@@ -57,12 +64,8 @@ struct StoreCrashHelper {
     }
 
     static func wander(_ directory: String, _ calls: Int) throws {
-        var durability = Durability()
-        durability.checkpointBytes = 1
-        let store = try InMemoryVectorStore(at: directory, durability: durability, threads: 1)
+        let store = try open(directory, .never)
         guard chdir("/") == 0 else { exit(1) }
-        let description = CollectionDescription(name: "crash", dimension: 20, metric: .l2)
-        try store.createCollection(CreateCollectionRequest(collection: description, mode: .ensure))
         for number in 0..<calls { try call(number, store) }
         try store.checkpoint()
         try store.close()

@@ -54,19 +54,14 @@ struct CodePlan: Sendable {
     ) -> CodePlan? {
         let asked = asked.count < queries ? standIns(sample, of: rows) : asked
         var best = (cost: limit, axes: [Float](), leading: 0, count: 0)
-        func cost(
-            _ axes: [Float], _ first: (components: Int, share: Double), _ second: (components: Int, share: Double)
-        )
-            -> Double
-        {
+        func cost(_ axes: [Float], _ first: Share, _ second: Share) -> Double {
             // A query is turned onto the axes first.
             (axes.isEmpty ? 0 : 4 * Double(second.components * sample.width) / Double(rows))
                 + Self.cost(
                     width: sample.width, leading: first.components,
                     refined: second.components == first.components ? 0 : first.share, measured: second.share)
         }
-        func consider(_ axes: [Float]) {
-            let shares = shares(sample, axes: axes, asked)
+        func consider(_ axes: [Float], _ shares: [Share]) {
             for (index, first) in shares.enumerated() {
                 for second in shares[index...] {
                     let cost = cost(axes, first, second)
@@ -74,7 +69,8 @@ struct CodePlan: Sendable {
                 }
             }
         }
-        consider([])
+        let unrotated = shares(sample, axes: [], asked)
+        consider([], unrotated)
         // A direction that a quarter of the sample's rows would fill is not learned from it.
         let wanted = min(mostAxes, sample.dimension * 3 / 4, sample.count / 4) / step * step
         var axes = known
@@ -82,9 +78,9 @@ struct CodePlan: Sendable {
             axes = sample.principalAxes(wanted, isCancelled: isCancelled)
             if isCancelled() { return nil }
         }
-        if !axes.isEmpty { consider(axes) }
+        if !axes.isEmpty { consider(axes, shares(sample, axes: axes, asked)) }
         if let present {
-            let shares = shares(sample, axes: present.axes, asked)
+            let shares = present.isRotated ? shares(sample, axes: present.axes, asked) : unrotated
             if let first = shares.first(where: { $0.components == present.leading }),
                 let second = shares.first(where: { $0.components == present.count })
             {
@@ -161,30 +157,30 @@ struct CodePlan: Sendable {
         }
     }
 
-    /// For numbers of leading components, the share of all rows that they do not rule out.
-    private static func shares(
-        _ sample: RowSample, axes: [Float], _ asked: [AskedQuery]
-    ) -> [(components: Int, share: Double)] {
+    /// The share of all rows that so many leading components do not rule out.
+    private typealias Share = (components: Int, share: Double)
+
+    /// For numbers of leading components, what they leave.
+    private static func shares(_ sample: RowSample, axes: [Float], _ asked: [AskedQuery]) -> [Share] {
         let (width, rows) = (sample.width, sample.count)
-        var of = (
-            rows: Coordinates(sample.rows, width: width), queries: Coordinates(asked.flatMap(\.vector), width: width)
-        )
+        var ofRows = Coordinates(sample.rows, width: width)
+        var ofQueries = Coordinates(asked.flatMap(\.vector), width: width)
         let least = asked.flatMap { query in sample.norms.map { query.leastCosine(rowNorm: $0) } }
-        var shares: [(Int, Double)] = []
+        var shares: [Share] = []
         var sums = [Float](repeating: 0, count: asked.count * rows)
         let components = axes.isEmpty ? sample.dimension : axes.count / width
         for start in stride(from: 0, to: components, by: step) {
             let end = min(start + step, components)
-            let block = of.rows.next(start..<end, axes: axes, width: width)
-            let further = products(of.queries.next(start..<end, axes: axes, width: width), block, width: step)
+            let block = ofRows.next(start..<end, axes: axes, width: width)
+            let further = products(ofQueries.next(start..<end, axes: axes, width: width), block, width: step)
             for index in sums.indices { sums[index] += further[index] }
             // The residual of a component is spread evenly over a step of the scale.
             let perScale = (Float(end) / 12).squareRoot() / 127
-            let (rowTails, queryTails) = (of.rows.tails, of.queries.tails)
+            let (rowTails, queryTails) = (ofRows.tails, ofQueries.tails)
             var left = 0
             for query in asked.indices {
                 for row in 0..<rows {
-                    let missed = (of.rows.highest[row] + of.queries.highest[query]) * perScale
+                    let missed = (ofRows.highest[row] + ofQueries.highest[query]) * perScale
                     let bound = sums[query * rows + row] + rowTails[row] * queryTails[query] + missed
                     if bound >= least[query * rows + row] { left += 1 }
                 }

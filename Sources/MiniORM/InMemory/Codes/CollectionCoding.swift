@@ -106,6 +106,7 @@ final class CollectionCoding: Sendable {
         /// The axes that were learned, until queries choose among them.
         var axes: [Float] = []
         var timesChosen = 0
+        var records = [Record](repeating: Record(), count: Kind.count)
 
         mutating func add(_ query: AskedQuery) {
             // One that is asked all the time would stand for all.
@@ -135,7 +136,6 @@ final class CollectionCoding: Sendable {
             timesChosen += 1
             records = [Record](repeating: Record(), count: Kind.count)
         }
-        var records = [Record](repeating: Record(), count: Kind.count)
 
         func isOutgrown(_ snapshot: CollectionSnapshot) -> Bool {
             guard let learned else { return true }
@@ -297,7 +297,7 @@ final class CollectionCoding: Sendable {
         guard counts.bounded + counts.scanned > 0 else { return }
         state.withLock { state in
             guard let book = state.book else { return }
-            if kind.isTelling, let asked { state.add(asked) }
+            if let asked { state.add(asked) }
             // Until rows are coded by the book, searches say nothing of it.
             if state.isBusy { return }
             let cost = CodePlan.cost(book, counts)
