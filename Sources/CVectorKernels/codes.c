@@ -5,13 +5,21 @@ static void block(const cvk_coded_rows *rows, size_t group, const cvk_coded_quer
                   size_t stride, int G, int Q) {
     for (int q = 0; q < Q; q++) {
         for (int g = 0; g < G; g++) {
-            const uint8_t *codes = rows->codes + (group + (size_t)g) * rows->words * 64;
+            const uint8_t *codes = rows->codes + (group + (size_t)g) * cvk_group_words(rows) * 64;
+            const uint8_t *coarse = codes + rows->words * 64;
+            const int8_t *query = queries[q].codes + rows->words * 4;
             int32_t sums[CVK_GROUP];
             for (size_t row = 0; row < CVK_GROUP; row++) sums[row] = queries[q].offset;
             for (size_t word = 0; word < rows->words; word++)
                 for (size_t row = 0; row < CVK_GROUP; row++)
                     for (size_t lane = 0; lane < 4; lane++)
                         sums[row] += codes[word * 64 + row * 4 + lane] * queries[q].codes[word * 4 + lane];
+            for (size_t word = 0; word < rows->coarse_words; word++)
+                for (size_t row = 0; row < CVK_GROUP; row++)
+                    for (size_t lane = 0; lane < 4; lane++) {
+                        const int two = coarse[word * 64 + row * 4 + lane];
+                        sums[row] += (two & 15) * query[word * 8 + lane] + (two >> 4) * query[word * 8 + 4 + lane];
+                    }
             memcpy(dots + (size_t)q * stride + (size_t)g * CVK_GROUP, sums, sizeof sums);
         }
     }
@@ -22,9 +30,12 @@ void cvk_code_dots_portable(const cvk_coded_rows *rows, size_t first_group, size
     CVK_FOR_EACH_CODE_BLOCK(block, 1, 1, 1);
 }
 
-CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t count) {
+CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t coarse_bytes, size_t count) {
     int32_t sum = 0;
-    for (size_t at = 0; at < count; at++) sum += codes[at] * query[at];
+    for (size_t at = 0; at < coarse_bytes; at += 16, query += 32)
+        for (size_t lane = 0; lane < 16; lane++)
+            sum += (codes[at + lane] & 15) * query[lane] + (codes[at + lane] >> 4) * query[16 + lane];
+    for (size_t at = 0; at < count; at++) sum += codes[coarse_bytes + at] * query[at];
     return sum;
 }
 

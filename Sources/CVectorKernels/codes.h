@@ -29,6 +29,9 @@ CVK_NAMES(dotprod);
 bool cvk_has_dotprod(void);
 #endif
 
+// The words of 64 bytes that a group has for the first stage.
+CVK_INLINE size_t cvk_group_words(const cvk_coded_rows *rows) { return rows->words + rows->coarse_words; }
+
 typedef union cvk_dot_or_bound {
     int32_t dot;
     float bound;
@@ -132,7 +135,7 @@ CVK_INLINE void cvk_scan_rows(const cvk_shape shape, const bool has_tails, const
         }                                                                                                              \
     }
 
-typedef int32_t cvk_record_dot(const uint8_t *codes, const int8_t *query, size_t count);
+typedef int32_t cvk_record_dot(const uint8_t *codes, const int8_t *query, size_t coarse_bytes, size_t count);
 
 // The way to records is long: they are asked for this many rows ahead.
 #define CVK_RECORDS_AHEAD 8
@@ -143,11 +146,12 @@ CVK_INLINE void cvk_ask_for_record(const cvk_shape shape, const cvk_coded_rows *
     if (shape != cvk_shape_cosine) __builtin_prefetch(rows->norms + row);
 }
 
-// `record_dot` is the sum of (byte as it is stored) * (query's code), without the offset.
+// `record_dot` is the sum of (half of a byte or byte, as it is stored) * (query's code), without the offset.
 CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *rows, uint32_t base,
                                   const cvk_coded_query *query, float threshold, uint32_t *numbers, float *bounds,
                                   size_t count, cvk_record_dot *const record_dot) {
-    const size_t codes = rows->record_codes, record_bytes = CVK_RECORD_HEAD + codes;
+    const size_t coarse = rows->record_coarse_bytes, codes = rows->record_codes;
+    const size_t record_bytes = CVK_RECORD_HEAD + coarse + codes;
     size_t kept = 0;
     for (size_t index = 0; index < count && index < CVK_RECORDS_AHEAD; index++)
         cvk_ask_for_record(shape, rows, record_bytes, numbers[index] - base);
@@ -160,9 +164,9 @@ CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *r
         memcpy(head, record, sizeof head);
         uint32_t first;
         memcpy(&first, record + sizeof head, sizeof first);
-        int32_t dot = query->record_offset + record_dot(record + CVK_RECORD_HEAD, query->record_codes, codes);
+        int32_t dot = query->record_offset + record_dot(record + CVK_RECORD_HEAD, query->record_codes, coarse, codes);
         float change = (float)dot * (head[0] * query->record_scale) +
-                       (head[1] * query->record_residual - cvk_residual(first >> 16) * query->residual) +
+                       (head[1] * query->record_residual - cvk_residual(first >> 16) * query->record_first) +
                        (head[2] * query->record_tail - cvk_tail(first) * query->tail) +
                        query->record_constant;
         float unit = shape == cvk_shape_cosine ? 1 : query->weight * rows->norms[row];

@@ -17,30 +17,64 @@ CVK_TARGET CVK_INLINE __m256i load(const uint8_t *codes) {
     return _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)codes), _mm256_set1_epi8((char)0x80));
 }
 
+// Eight products a 32-bit lane are added, of codes that are halves of bytes: four products fit 16 bits by far.
+CVK_TARGET CVK_INLINE __m256i multiply_coarse(__m256i sums, __m256i first, __m256i second, __m256i query,
+                                              __m256i further) {
+    __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(first, query), _mm256_maddubs_epi16(second, further));
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+// The lower and the upper halves of bytes.
+CVK_TARGET CVK_INLINE __m256i lower(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi8(15)); }
+CVK_TARGET CVK_INLINE __m256i upper(__m256i bytes) { return lower(_mm256_srli_epi16(bytes, 4)); }
+
+CVK_TARGET CVK_INLINE __m256i four_codes(const int8_t *codes) {
+    int32_t four;
+    memcpy(&four, codes, 4);
+    return _mm256_set1_epi32(four);
+}
+
 // How far ahead a query alone asks for codes: the processor itself stops at the end of a page.
 #define CVK_BYTES_AHEAD 8192
 
 CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries,
                                  int32_t *dots, size_t stride, const int G, const int Q) {
-    const size_t words = rows->words;
-    const uint8_t *codes = rows->codes + group * words * 64;
+    const size_t words = rows->words, all_words = cvk_group_words(rows);
+    const uint8_t *codes = rows->codes + group * all_words * 64;
     __m256i low[4], high[4];
 #pragma clang loop unroll(full)
-    for (int i = 0; i < G * Q; i++) low[i] = high[i] = _mm256_setzero_si256();
+    for (int q = 0; q < Q; q++) {
+#pragma clang loop unroll(full)
+        for (int g = 0; g < G; g++) low[q * G + g] = high[q * G + g] = _mm256_set1_epi32(queries[q].coarse_offset);
+    }
     for (size_t word = 0; word < words; word++) {
 #pragma clang loop unroll(full)
         for (int g = 0; g < G; g++) {
-            const uint8_t *at = codes + (g * words + word) * 64;
+            const uint8_t *at = codes + (g * all_words + word) * 64;
             // An address past the end is no fault.
             if (Q == 1) _mm_prefetch((const char *)at + CVK_BYTES_AHEAD, _MM_HINT_T0);
             __m256i row_low = load(at), row_high = load(at + 32);
 #pragma clang loop unroll(full)
             for (int q = 0; q < Q; q++) {
-                int32_t four;
-                memcpy(&four, queries[q].codes + 4 * word, 4);
-                __m256i query = _mm256_set1_epi32(four), magnitude = _mm256_abs_epi8(query);
+                __m256i query = four_codes(queries[q].codes + 4 * word), magnitude = _mm256_abs_epi8(query);
                 low[q * G + g] = multiply(low[q * G + g], row_low, query, magnitude);
                 high[q * G + g] = multiply(high[q * G + g], row_high, query, magnitude);
+            }
+        }
+    }
+    for (size_t word = 0; word < rows->coarse_words; word++) {
+#pragma clang loop unroll(full)
+        for (int g = 0; g < G; g++) {
+            const uint8_t *at = codes + (g * all_words + words + word) * 64;
+            if (Q == 1) _mm_prefetch((const char *)at + CVK_BYTES_AHEAD, _MM_HINT_T0);
+            __m256i row_low = _mm256_loadu_si256((const __m256i *)at);
+            __m256i row_high = _mm256_loadu_si256((const __m256i *)(at + 32));
+#pragma clang loop unroll(full)
+            for (int q = 0; q < Q; q++) {
+                const int8_t *of_word = queries[q].codes + 4 * words + 8 * word;
+                __m256i query = four_codes(of_word), further = four_codes(of_word + 4);
+                low[q * G + g] = multiply_coarse(low[q * G + g], lower(row_low), upper(row_low), query, further);
+                high[q * G + g] = multiply_coarse(high[q * G + g], lower(row_high), upper(row_high), query, further);
             }
         }
     }
@@ -59,9 +93,15 @@ CVK_TARGET void cvk_code_dots_avx2(const cvk_coded_rows *rows, size_t first_grou
     CVK_FOR_EACH_CODE_BLOCK(block, 1, 4, 1);
 }
 
-// Without the offset: the sum over stored bytes is that over codes and 128 times the query's sum.
-CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t count) {
+CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t coarse_bytes, size_t count) {
     __m256i sums = _mm256_setzero_si256();
+    for (size_t at = 0; at < coarse_bytes; at += 16, query += 32) {
+        __m128i two = _mm_loadu_si128((const __m128i *)(codes + at));
+        __m256i row = lower(_mm256_set_m128i(_mm_srli_epi16(two, 4), two));
+        __m256i pairs = _mm256_maddubs_epi16(row, _mm256_loadu_si256((const __m256i *)query));
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
+    codes += coarse_bytes;
     for (size_t at = 0; at < count; at += 16) {
         __m256i row = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(codes + at)));
         __m256i other = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(query + at)));

@@ -5,11 +5,17 @@
 
 #define CVK_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma")))
 
+CVK_TARGET CVK_INLINE __m512i four_codes(const int8_t *codes) {
+    int32_t four;
+    memcpy(&four, codes, 4);
+    return _mm512_set1_epi32(four);
+}
+
 // The products of G groups with Q queries: query q and group g at `sums[q * G + g]`.
 CVK_TARGET CVK_INLINE void multiply(const cvk_coded_rows *rows, size_t group, const cvk_coded_query *queries,
                                     __m512i *sums, const int G, const int Q) {
-    const size_t words = rows->words;
-    const uint8_t *codes = rows->codes + group * words * 64;
+    const size_t words = rows->words, all_words = cvk_group_words(rows);
+    const uint8_t *codes = rows->codes + group * all_words * 64;
 #pragma clang loop unroll(full)
     for (int q = 0; q < Q; q++) {
 #pragma clang loop unroll(full)
@@ -19,18 +25,39 @@ CVK_TARGET CVK_INLINE void multiply(const cvk_coded_rows *rows, size_t group, co
         __m512i row[4];
 #pragma clang loop unroll(full)
         for (int g = 0; g < G; g++) {
-            const uint8_t *at = codes + (g * words + word) * 64;
+            const uint8_t *at = codes + (g * all_words + word) * 64;
             row[g] = _mm512_loadu_si512(at);
             // The next groups, as a query alone is faster than memory. An address past the end is no fault.
-            if (Q == 1) _mm_prefetch((const char *)at + G * words * 64, _MM_HINT_T0);
+            if (Q == 1) _mm_prefetch((const char *)at + G * all_words * 64, _MM_HINT_T0);
         }
 #pragma clang loop unroll(full)
         for (int q = 0; q < Q; q++) {
-            int32_t four;
-            memcpy(&four, queries[q].codes + 4 * word, 4);
-            __m512i query = _mm512_set1_epi32(four);
+            const __m512i query = four_codes(queries[q].codes + 4 * word);
 #pragma clang loop unroll(full)
             for (int g = 0; g < G; g++) sums[q * G + g] = _mm512_dpbusd_epi32(sums[q * G + g], row[g], query);
+        }
+    }
+    // Two codes a byte: the lower halves, then the upper ones.
+    const __m512i half = _mm512_set1_epi8(15);
+    for (size_t word = 0; word < rows->coarse_words; word++) {
+        __m512i row[4], further[4];
+#pragma clang loop unroll(full)
+        for (int g = 0; g < G; g++) {
+            const uint8_t *at = codes + (g * all_words + words + word) * 64;
+            const __m512i two = _mm512_loadu_si512(at);
+            row[g] = _mm512_and_si512(two, half);
+            further[g] = _mm512_and_si512(_mm512_srli_epi16(two, 4), half);
+            if (Q == 1) _mm_prefetch((const char *)at + G * all_words * 64, _MM_HINT_T0);
+        }
+#pragma clang loop unroll(full)
+        for (int q = 0; q < Q; q++) {
+            const int8_t *of_word = queries[q].codes + 4 * words + 8 * word;
+            const __m512i query = four_codes(of_word), other = four_codes(of_word + 4);
+#pragma clang loop unroll(full)
+            for (int g = 0; g < G; g++) {
+                sums[q * G + g] = _mm512_dpbusd_epi32(sums[q * G + g], row[g], query);
+                sums[q * G + g] = _mm512_dpbusd_epi32(sums[q * G + g], further[g], other);
+            }
         }
     }
 }
@@ -108,8 +135,8 @@ CVK_TARGET CVK_INLINE void scan(const cvk_shape shape, const bool has_tails, con
         const uint64_t word = present[group / CVK_GROUPS_AT_ONCE];
         const uint32_t number = base + (uint32_t)(group * CVK_GROUP);
         if (!word) continue;
-        const uint8_t *next = rows->codes + (group + CVK_GROUPS_AT_ONCE) * rows->words * 64;
-        const size_t lines = CVK_GROUPS_AT_ONCE * rows->words;
+        const uint8_t *next = rows->codes + (group + CVK_GROUPS_AT_ONCE) * cvk_group_words(rows) * 64;
+        const size_t lines = CVK_GROUPS_AT_ONCE * cvk_group_words(rows);
         size_t query = 0;
         for (; query + 4 <= query_count; query += 4) {
             // The next groups, a share of them with every block.
@@ -145,8 +172,16 @@ CVK_TARGET void cvk_code_scan_vnni(cvk_shape shape, const cvk_coded_rows *rows, 
     }
 }
 
-CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t count) {
+CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *query, size_t coarse_bytes, size_t count) {
     __m512i sums = _mm512_setzero_si512();
+    for (size_t at = 0; at < coarse_bytes; at += 16, query += 32) {
+        const __m128i two = _mm_loadu_si128((const __m128i *)(codes + at));
+        const __m256i row =
+            _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(two, 4), two), _mm256_set1_epi8(15));
+        const __m256i other = _mm256_loadu_si256((const __m256i *)query);
+        sums = _mm512_dpbusd_epi32(sums, _mm512_zextsi256_si512(row), _mm512_zextsi256_si512(other));
+    }
+    codes += coarse_bytes;
     size_t at = 0;
     for (; at + 64 <= count; at += 64)
         sums = _mm512_dpbusd_epi32(sums, _mm512_loadu_si512(codes + at), _mm512_loadu_si512(query + at));

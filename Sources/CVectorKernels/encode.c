@@ -32,10 +32,9 @@ uint32_t cvk_pair_of_steps(double lead, double norm) {
     return (uint32_t)nearest << 16 | (uint32_t)up;
 }
 
-void cvk_encode_group(const float *components, size_t stride, size_t count, const double *row_factors, uint8_t *codes,
-                      size_t word_stride, size_t row_stride, float *scales, double *energies, double *residuals) {
-    double highest[CVK_GROUP] = {0}, steps[CVK_GROUP], inverses[CVK_GROUP];
-    for (size_t row = 0; row < CVK_GROUP; row++) energies[row] = residuals[row] = 0;
+void cvk_measure_group(const float *components, size_t stride, size_t count, const double *row_factors,
+                       double *highest, double *energies) {
+    for (size_t row = 0; row < CVK_GROUP; row++) highest[row] = energies[row] = 0;
     for (size_t k = 0; k < count; k++) {
         for (size_t row = 0; row < CVK_GROUP; row++) {
             double value = (double)components[k * stride + row] * row_factors[row];
@@ -43,24 +42,68 @@ void cvk_encode_group(const float *components, size_t stride, size_t count, cons
             highest[row] = fabs(value) > highest[row] ? fabs(value) : highest[row];
         }
     }
+}
+
+// A step's multiple next to a value, from `least` to `most` times. A step below a float's precision would ask for more;
+// written so that NaN, of a damaged file, goes too.
+CVK_INLINE double nearest(double value, double inverse, double least, double most) {
+    double wanted = value * inverse;
+    wanted = wanted > most ? most : wanted > least ? wanted : least;
+    return (wanted + to_whole) - to_whole;
+}
+
+CVK_INLINE double inverse(double step) { return step > 0 ? 1 / step : 0; }
+
+void cvk_encode_group(const float *components, size_t stride, size_t count, const double *row_factors,
+                      const float *scales, uint8_t *codes, size_t word_stride, size_t row_stride, double *residuals) {
+    double inverses[CVK_GROUP];
     for (size_t row = 0; row < CVK_GROUP; row++) {
-        scales[row] = cvk_rounded_up((float)(highest[row] / 127));
-        steps[row] = scales[row];
-        inverses[row] = scales[row] > 0 ? 1 / steps[row] : 0;
+        inverses[row] = inverse(scales[row]);
+        residuals[row] = 0;
     }
     for (size_t k = 0; k < count; k++) {
         double whole[CVK_GROUP];
         for (size_t row = 0; row < CVK_GROUP; row++) {
-            double value = (double)components[k * stride + row] * row_factors[row];
-            double wanted = value * inverses[row];
-            // A scale below a float's precision would ask for more; written so that NaN, of a damaged file, goes too.
-            wanted = wanted > 127 ? 127 : wanted > -127 ? wanted : -127;
-            whole[row] = (wanted + to_whole) - to_whole;
-            double missed = value - whole[row] * steps[row];
+            const double value = (double)components[k * stride + row] * row_factors[row];
+            whole[row] = nearest(value, inverses[row], -127, 127);
+            const double missed = value - whole[row] * (double)scales[row];
             residuals[row] += missed * missed;
         }
         uint8_t *to = codes + k / 4 * word_stride + k % 4;
         for (size_t row = 0; row < CVK_GROUP; row++) to[row * row_stride] = (uint8_t)(128 + (int)whole[row]);
+    }
+}
+
+// Puts a code from -8 to 7 into half of a byte.
+CVK_INLINE void put(uint8_t *byte, size_t shift, double code) {
+    *byte = (uint8_t)((*byte & ~(15 << shift)) | (8 + (int)code) << shift);
+}
+
+void cvk_encode_coarse(const float *components, size_t stride, size_t count, const double *row_factors,
+                       const float *scales, const float *record_scales, uint8_t *codes, uint8_t *records,
+                       size_t record_stride, double *residuals, double *record_residuals) {
+    double steps[CVK_GROUP], inverses[CVK_GROUP], record_inverses[CVK_GROUP];
+    for (size_t row = 0; row < CVK_GROUP; row++) {
+        steps[row] = CVK_COARSE * (double)scales[row];
+        inverses[row] = inverse(steps[row]);
+        record_inverses[row] = inverse(record_scales[row]);
+        residuals[row] = record_residuals[row] = 0;
+    }
+    for (size_t k = 0; k < count; k++) {
+        double whole[CVK_GROUP], further[CVK_GROUP];
+        for (size_t row = 0; row < CVK_GROUP; row++) {
+            const double value = (double)components[k * stride + row] * row_factors[row];
+            whole[row] = nearest(value, inverses[row], -8, 7);
+            const double missed = value - whole[row] * steps[row];
+            residuals[row] += missed * missed;
+            further[row] = nearest(missed, record_inverses[row], -8, 7);
+            const double left = missed - further[row] * (double)record_scales[row];
+            record_residuals[row] += left * left;
+        }
+        for (size_t row = 0; row < CVK_GROUP; row++) {
+            put(codes + k / 8 * 64 + row * 4 + k % 4, k & 4, whole[row]);
+            put(records + row * record_stride + k / 32 * 16 + k % 16, (k & 16) / 4, further[row]);
+        }
     }
 }
 

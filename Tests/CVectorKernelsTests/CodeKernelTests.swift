@@ -5,7 +5,7 @@ import Testing
 @Suite struct CodeKernelTests {
     /// Rows and queries with random codes, and what a kernel makes of them.
     private final class Codes {
-        let words: Int, groups: Int, recordCodes: Int, factorWords: Int
+        let words: Int, coarseWords: Int, groups: Int, recordCodes: Int, recordCoarse: Int, factorWords: Int
         private let codes: [UInt8], records: [UInt8], queryCodes: [Int8]
         private let factors: [UInt32], norms: [Float]
         /// Scale and norm of the residual, lead and norm of the tail, of each row.
@@ -13,8 +13,12 @@ import Testing
         private static let queryStride = 1024
         let queryCount = 7
 
-        init(words: Int, groups: Int, recordCodes: Int, factorWords: Int = 2, seed: UInt64) {
+        init(
+            words: Int, coarseWords: Int = 0, groups: Int, recordCodes: Int, recordCoarse: Int = 0,
+            factorWords: Int = 2, seed: UInt64
+        ) {
             (self.words, self.groups, self.recordCodes) = (words, groups, recordCodes)
+            (self.coarseWords, self.recordCoarse) = (coarseWords, recordCoarse)
             self.factorWords = factorWords
             var state = seed
             func next(_ bound: UInt64) -> UInt64 {
@@ -23,12 +27,15 @@ import Testing
             }
             // The ends of the range come often: that is where narrow sums would overflow.
             func code() -> Int { [-127, 127, Int(next(255)) - 127][Int(next(3))] }
-            codes = (0..<groups * words * 64).map { _ in UInt8(128 + code()) }
+            func two() -> UInt8 { [0, 255, UInt8(next(256))][Int(next(3))] }
+            codes = (0..<groups).flatMap { _ in
+                (0..<words * 64).map { _ in UInt8(128 + code()) } + (0..<coarseWords * 64).map { _ in two() }
+            }
             records = (0..<groups * 16).flatMap { _ -> [UInt8] in
                 let head = (0..<4).flatMap { _ in
                     withUnsafeBytes(of: Float(next(1000)) / 1e5) { Array($0) }
                 }
-                return head + (0..<recordCodes).map { _ in UInt8(128 + code()) }
+                return head + (0..<recordCoarse).map { _ in two() } + (0..<recordCodes).map { _ in UInt8(128 + code()) }
             }
             queryCodes = (0..<queryCount * 2 * Self.queryStride).map { _ in Int8(code()) }
             let parts = (0..<groups * 16).map { _ in
@@ -54,23 +61,28 @@ import Testing
                             queryCodes.withUnsafeBufferPointer { queryCodes -> Value? in
                                 guard let base = queryCodes.baseAddress else { return nil }
                                 let rows = cvk_coded_rows(
-                                    codes: codes.baseAddress, words: words, factors: factors.baseAddress,
-                                    factor_words: factorWords, norms: norms.baseAddress, records: records.baseAddress,
-                                    record_codes: recordCodes)
+                                    codes: codes.baseAddress, words: words, coarse_words: coarseWords,
+                                    factors: factors.baseAddress, factor_words: factorWords, norms: norms.baseAddress,
+                                    records: records.baseAddress, record_codes: recordCodes,
+                                    record_coarse_bytes: recordCoarse)
                                 let queries = (0..<queryCount).map { number in
                                     let first = base + number * 2 * Self.queryStride
                                     let second = first + Self.queryStride
-                                    let sums = (
-                                        (0..<words * 4).reduce(0) { $0 + Int32(first[$1]) },
-                                        (0..<recordCodes).reduce(0) { $0 + Int32(second[$1]) }
-                                    )
+                                    func sum(_ codes: UnsafePointer<Int8>, _ range: Range<Int>) -> Int32 {
+                                        range.reduce(0) { $0 + Int32(codes[$1]) }
+                                    }
+                                    let coarse = -8 * sum(first, words * 4..<words * 4 + coarseWords * 8)
+                                    let middle = recordCoarse * 2
                                     return cvk_coded_query(
-                                        codes: first, record_codes: second, offset: -128 * sums.0,
-                                        record_offset: -128 * sums.1, scale: 0.001, residual: 0.9,
+                                        codes: first, record_codes: second,
+                                        offset: -128 * sum(first, 0..<words * 4) + coarse,
+                                        record_offset: -128 * sum(second, middle..<middle + recordCodes) - 8
+                                            * sum(second, 0..<middle), coarse_offset: coarse, scale: 0.001,
+                                        residual: 0.9,
                                         tail: 0.3 / CVK_STEPS, lead: -0.7 / CVK_STEPS,
                                         constant: 0.01 * Float(number + 1), record_scale: 0.0007,
                                         record_residual: 0.95, record_tail: 0.1,
-                                        record_constant: 0.001, weight: 1.5)
+                                        record_constant: 0.001, record_first: 0.8, weight: 1.5)
                                 }
                                 return body(rows, queries)
                             }
@@ -153,8 +165,11 @@ import Testing
 
     @Test(arguments: KernelTests.fast)
     func everyKernelHasThePortableOnesProducts(kernel: UInt32) {
-        for (words, groups) in [(1, 1), (3, 2), (8, 5), (40, 9), (96, 4)] {
-            let codes = Codes(words: words, groups: groups, recordCodes: 16, seed: UInt64(words))
+        for (words, coarseWords, groups) in [
+            (1, 0, 1), (3, 1, 2), (8, 7, 5), (40, 0, 9), (96, 12, 4), (0, 5, 3), (0, 48, 6),
+        ] {
+            let codes = Codes(
+                words: words, coarseWords: coarseWords, groups: groups, recordCodes: 16, seed: UInt64(words))
             for count in [1, 2, 4, 7] {
                 #expect(
                     codes.dots(cvk_kernel(rawValue: kernel), queries: count)
@@ -206,6 +221,30 @@ import Testing
         }
     }
 
+    /// Halves of bytes: the first four components of a word in the lower ones.
+    @Test func thePortableProductsOfCoarseCodesAreThoseOfTheCodes() {
+        // A word of codes of 1, then row r's coarse codes r - 8 and, in the upper halves, 7 - r.
+        var group = [UInt8](repeating: 129, count: 64)
+        for row in 0..<16 { group += [UInt8](repeating: UInt8(row + (15 - row) * 16), count: 4) }
+        let query: [Int8] = [1, 2, 3, 4, 1, -127, 3, 127, 5, 6, 7, 8]
+        query.withUnsafeBufferPointer { query in
+            group.withUnsafeBufferPointer { group in
+                var rows = cvk_coded_rows()
+                (rows.codes, rows.words, rows.coarse_words) = (group.baseAddress, 1, 1)
+                var one = cvk_coded_query()
+                (one.codes, one.offset, one.coarse_offset) = (query.baseAddress, -128 * 10 - 8 * 30, -8 * 30)
+                for kernel in [cvk_kernel_portable] + KernelTests.fast.map(cvk_kernel.init(rawValue:)) {
+                    var dots = [Int32](repeating: 0, count: 16)
+                    cvk_code_dots(kernel, &rows, 0, 1, &one, 1, &dots, 16)
+                    for row in 0..<16 as Range<Int32> {
+                        let (lower, upper) = (4 * (row - 8), 26 * (7 - row))
+                        #expect(dots[Int(row)] == 10 + lower + upper)
+                    }
+                }
+            }
+        }
+    }
+
     private static let shapes = [cvk_shape_cosine.rawValue, cvk_shape_dot.rawValue, cvk_shape_l2.rawValue]
 
     /// Every number of groups and queries around the sizes of blocks; rows that are not there are not found.
@@ -214,7 +253,8 @@ import Testing
         let (kernel, shape) = (cvk_kernel(rawValue: kernel), cvk_shape(rawValue: shape))
         for (groups, factorWords) in [(5, 2), (8, 1), (9, 2), (11, 1), (17, 2)] {
             let codes = Codes(
-                words: 24, groups: groups, recordCodes: 16, factorWords: factorWords, seed: UInt64(groups))
+                words: 24, coarseWords: groups % 3, groups: groups, recordCodes: 16, factorWords: factorWords,
+                seed: UInt64(groups))
             let present = (0..<(groups + 3) / 4).map { $0 == 2 ? 0 : 0xF3F1_AAAA_0FFF_FF0F as UInt64 }
             for count in [1, 3, 4, 7] {
                 let bounds = try (0..<count).map { query in
@@ -245,8 +285,9 @@ import Testing
 
     @Test(arguments: KernelTests.fast, shapes)
     func everyKernelRefinesAsThePortableOne(kernel: UInt32, shape: UInt32) throws {
-        for recordCodes in [16, 48, 64, 112, 208] {
-            let codes = Codes(words: 24, groups: 9, recordCodes: recordCodes, seed: UInt64(recordCodes))
+        for (recordCodes, recordCoarse) in [(16, 0), (48, 16), (64, 80), (112, 0), (208, 112), (0, 48)] {
+            let codes = Codes(
+                words: 24, groups: 9, recordCodes: recordCodes, recordCoarse: recordCoarse, seed: UInt64(recordCodes))
             let shape = cvk_shape(rawValue: shape)
             let present = [UInt64](repeating: .max, count: 3)
             func found(_ kernel: cvk_kernel, _ limit: Float?) throws -> [(rows: [UInt32], bounds: [Float])] {
@@ -320,30 +361,71 @@ import Testing
         #expect(cvk_highest((0..<40).map { Float($0 % 32) }, 40) == 31)
     }
 
-    /// What is stored of a row says how far its codes may be from it.
-    @Test func codesAreAsNearAsTheySay() {
+    /// Components of 16 rows, one of which has none, and what they are to be multiplied with.
+    private static func components(_ count: Int) -> (values: [Float], factors: [Double]) {
         var state: UInt64 = 5
-        let (count, stride) = (21, 16)
-        let components = (0..<count * stride).map { _ -> Float in
+        let values = (0..<count * 16).map { _ -> Float in
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Float(Int64(bitPattern: state) >> 24) / 0x1p38
         }
-        let rowFactors = (0..<16).map { $0 == 3 ? 0 : Double($0 + 1) / 7 }
+        return (values, (0..<16).map { $0 == 3 ? 0 : Double($0 + 1) / 7 })
+    }
+
+    /// What is stored of a row says how far its codes may be from it.
+    @Test func codesAreAsNearAsTheySay() {
+        let count = 21
+        let (components, rowFactors) = Self.components(count)
         var codes = [UInt8](repeating: 128, count: 6 * 64)
-        var scales = [Float](repeating: -1, count: 16)
-        var (energies, residuals) = ([Double](repeating: -1, count: 16), [Double](repeating: -1, count: 16))
-        cvk_encode_group(components, stride, count, rowFactors, &codes, 64, 4, &scales, &energies, &residuals)
+        var highest = [Double](repeating: -1, count: 16)
+        var (energies, residuals) = (highest, highest)
+        cvk_measure_group(components, 16, count, rowFactors, &highest, &energies)
+        let scales = highest.map { Float($0 / 127) }
+        cvk_encode_group(components, 16, count, rowFactors, scales, &codes, 64, 4, &residuals)
         for row in 0..<16 {
             var (energy, residual) = (0.0, 0.0)
             for k in 0..<count {
-                let value = Double(components[k * stride + row]) * rowFactors[row]
+                let value = Double(components[k * 16 + row]) * rowFactors[row]
                 let code = Int(codes[k / 4 * 64 + row * 4 + k % 4]) - 128
-                #expect(abs(code) <= 127)
+                #expect(abs(code) <= 127 && abs(value) <= highest[row])
                 energy += value * value
                 residual += (value - Double(code) * Double(scales[row])) * (value - Double(code) * Double(scales[row]))
             }
             #expect(abs(energies[row] - energy) <= 1e-12 && abs(residuals[row] - residual) <= 1e-12)
             #expect(residuals[row].squareRoot() <= Double(scales[row]) * Double(count).squareRoot() / 2 * 1.001)
+        }
+    }
+
+    /// Coarse codes are four steps apart, and a record has what they miss; where no component is, halves stay.
+    @Test func coarseCodesAreAsNearAsTheySay() {
+        let (count, recordStride) = (37, 40)
+        let (components, rowFactors) = Self.components(count)
+        var highest = [Double](repeating: -1, count: 16)
+        var (energies, residuals, left) = (highest, highest, highest)
+        cvk_measure_group(components, 16, count, rowFactors, &highest, &energies)
+        // The highest have no codes near them.
+        let scales = highest.map { Float($0 / 30) }, recordScales = scales.map { $0 / 4 }
+        var codes = [UInt8](repeating: 0x88, count: 5 * 64)
+        var records = [UInt8](repeating: 0x88, count: 16 * recordStride)
+        cvk_encode_coarse(
+            components, 16, count, rowFactors, scales, recordScales, &codes, &records, recordStride, &residuals, &left)
+        for row in 0..<16 {
+            var (residual, further) = (0.0, 0.0)
+            for k in 0..<40 {
+                let value = k < count ? Double(components[k * 16 + row]) * rowFactors[row] : 0
+                let byte = codes[k / 8 * 64 + row * 4 + k % 4], inRecord = records[row * recordStride + k / 32 * 16 + k % 16]
+                let code = Int(k & 4 == 0 ? byte & 15 : byte >> 4) - 8
+                let rest = Int(k & 16 == 0 ? inRecord & 15 : inRecord >> 4) - 8
+                let missed = value - Double(code) * 4 * Double(scales[row])
+                if abs(value) <= 7.5 * 4 * Double(scales[row]) {
+                    #expect(abs(missed) <= 2 * Double(scales[row]) * 1.001)
+                    #expect(abs(missed - Double(rest) * Double(recordScales[row])) <= Double(recordScales[row]) * 1.001)
+                }
+                residual += missed * missed
+                further += (missed - Double(rest) * Double(recordScales[row]))
+                    * (missed - Double(rest) * Double(recordScales[row]))
+            }
+            #expect(abs(residuals[row] - residual) <= 1e-12 && abs(left[row] - further) <= 1e-12)
+            #expect(left[row] < residuals[row] / 8 || row == 3)
         }
     }
 

@@ -122,6 +122,10 @@ import Testing
                 CodeBook(dimension: dimension, axes: [], leading: 16, count: 41),
                 CodeBook(dimension: dimension, axes: [], leading: 32, count: dimension),
                 CodeBook(dimension: dimension),
+                CodeBook(dimension: dimension, axes: axes, leading: 24, count: 40, coarse: 16),
+                CodeBook(dimension: dimension, axes: axes, leading: 40, count: 40, coarse: 39),
+                CodeBook(dimension: dimension, axes: [], leading: 41, count: dimension, coarse: 27),
+                CodeBook(dimension: dimension, axes: [], leading: dimension, count: dimension, coarse: dimension),
             ]
             // The axes of rows of low rank are fewer than were asked for.
             let usable = books.filter { $0.axes.isEmpty || $0.axes.count == $0.count * $0.width }
@@ -152,10 +156,11 @@ import Testing
         let books = [
             CodeBook(dimension: dimension, axes: sample.principalAxes(32), leading: 8, count: 32),
             CodeBook(dimension: dimension),
+            CodeBook(dimension: dimension, axes: sample.principalAxes(32), leading: 24, count: 32, coarse: 16),
         ]
         var memory = CodeMemory()
         for (number, part) in collection.snapshot.parts.enumerated() where number != 2 {
-            let book = books[number % 5 == 1 ? 1 : 0]
+            let book = books[number % 5 == 1 ? 1 : number % 5 == 3 ? 2 : 0]
             let codes = ChunkCodes(book, metric: metric, rows: part.chunk.capacity, in: &memory)
             let end = part.count / 16 * 16
             codes.append(part.chunk, from: 0, to: end)
@@ -513,7 +518,7 @@ import Testing
     /// A row's bound of the cosine is no lower than the cosine, in double precision and as the kernel measures it.
     private static func check(
         _ vectors: [[Float]], _ query: [Float], _ book: CodeBook, _ what: String
-    ) throws -> (lowest: Double, rounding: Double) {
+    ) throws -> (lowest: Double, rounding: Double, firstMean: Double, secondMean: Double) {
         let chunk = try #require(RowChunk(dimension: book.dimension, capacity: vectors.count))
         let records = vectors.map { VectorRecord(id: "r", vector: $0, payload: nil) }
         #expect(chunk.place(records, from: 0, nil, in: records.indices) == nil)
@@ -523,7 +528,7 @@ import Testing
         codes.append(chunk, from: 0, to: vectors.count)
         let queries = PreparedQueries([query], metric: .cosine, dimension: book.dimension)
         let bounds = try #require(Self.bounds(codes, rows: vectors.count, queries))
-        var (lowest, rounding) = (Double.infinity, 0.0)
+        var (lowest, rounding, firstMean, secondMean) = (Double.infinity, 0.0, 0.0, 0.0)
         for (row, vector) in vectors.enumerated() {
             let norms = (Self.product(vector, vector) * Self.product(query, query)).squareRoot()
             let exact = Self.product(vector, query) / norms
@@ -539,12 +544,14 @@ import Testing
             // As for a dot product: a cosine would be cut off at 1.
             let score = Double(measure) * chunk.inverseNorm(row) / queries.norm(0)
             rounding = max(rounding, score - exact)
+            firstMean += (Double(bounds.first[row]) - exact) / Double(vectors.count)
+            secondMean += (Double(bounds.second[row]) - exact) / Double(vectors.count)
             for bound in [bounds.first[row], bounds.second[row]] {
                 #expect(Double(bound) >= max(exact, score), "\(what), row \(row)")
                 lowest = min(lowest, Double(bound) - max(exact, score))
             }
         }
-        return (lowest, rounding)
+        return (lowest, rounding, firstMean, secondMean)
     }
 
     @Test(arguments: Kind.allCases.filter { $0 != .zeros })
@@ -565,6 +572,9 @@ import Testing
                 CodeBook(dimension: dimension), CodeBook(dimension: dimension, axes: [], leading: 40, count: 57),
                 CodeBook(dimension: dimension, axes: axes.map(Float.init), leading: 7, count: 24),
                 CodeBook(dimension: dimension, axes: axes.map(Float.init), leading: 24, count: 24),
+                CodeBook(dimension: dimension, axes: axes.map(Float.init), leading: 21, count: 24, coarse: 15),
+                CodeBook(dimension: dimension, axes: [], leading: 50, count: 60, coarse: 37),
+                CodeBook(dimension: dimension, axes: [], leading: dimension, count: dimension, coarse: dimension),
             ]
             for (number, book) in books.enumerated() {
                 for query in [vectors[0], source.next(), random.next()] where query.contains(where: { $0 != 0 }) {
@@ -572,6 +582,23 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Coarse codes leave a tenth of a row's length unknown, and the second stage hardly more than codes of 8 bits do.
+    @Test func coarseCodesRuleRowsOut() throws {
+        let dimension = 384
+        var source = Source(.isotropic, dimension, seed: 12)
+        let vectors = (0..<256).map { _ in source.next() }, query = source.next()
+        func slack(coarse: Int) throws -> (first: Double, second: Double) {
+            let book = CodeBook(
+                dimension: dimension, axes: [], leading: dimension, count: dimension, coarse: coarse)
+            let found = try Self.check(vectors, query, book, "coarse \(coarse)")
+            return (found.firstMean, found.secondMean)
+        }
+        let (whole, coarse) = (try slack(coarse: 0), try slack(coarse: dimension))
+        #expect(whole.first < 0.02 && whole.second == whole.first)
+        #expect(coarse.first > 0.05 && coarse.first < 0.13)
+        #expect(coarse.second < 0.05)
     }
 
     /// Axes that are not quite orthonormal: along one that is too long, opposite vectors seem to be more than opposite.

@@ -1,12 +1,15 @@
-// Products of 8-bit codes, and what bounds a row's product from them.
+// Products of codes, and what bounds a row's product from them.
 //
 // A code is a whole number from -127 to 127. Codes of rows are stored as bytes of code + 128, those of queries as
-// int8_t. Sums are exact 32-bit integers, and every kernel has the same ones; bounds may differ between kernels in the
+// int8_t. A row's components may have coarse codes too, from -8 to 7, in half a byte as code + 8; their steps are
+// CVK_COARSE times as long as those of the row's other codes, and those of a query as much shorter, so that all products
+// of codes count the same. Sums are exact 32-bit integers, and every kernel has the same ones; bounds may differ between kernels in the
 // last bit, which their margin covers.
 //
 // Rows come in groups of 16. A group's leading codes are words of 4 components: word w of the 16 rows is 64 bytes, row
-// by row, so that one vector register works on 16 rows and nothing is added across its lanes. The codes of the second
-// stage are read for few rows; they lie in records, a record a row.
+// by row, so that one vector register works on 16 rows and nothing is added across its lanes. Words of coarse codes
+// follow, of 8 components each: a byte has components 8w + i in its lower half, and 8w + 4 + i in its upper one. The
+// codes of the second stage are read for few rows; they lie in records, a record a row.
 #pragma once
 
 #include <stddef.h>
@@ -21,6 +24,9 @@ extern "C" {
 /// Rows of a group.
 #define CVK_GROUP 16
 
+/// How many steps of a row's codes are one of its coarse codes.
+#define CVK_COARSE 4
+
 /// How the bound of the cosine, u, becomes the bound that rows are chosen by.
 typedef enum cvk_shape {
     /// u
@@ -33,10 +39,10 @@ typedef enum cvk_shape {
 
 /// Coded rows: whole groups, the last of which may have rows that are not there.
 typedef struct cvk_coded_rows {
-    /// `words * 64` bytes a group.
+    /// `(words + coarse_words) * 64` bytes a group.
     const uint8_t *codes;
-    /// Words of a row of the first stage.
-    size_t words;
+    /// Words of a row of the first stage, and those of coarse codes.
+    size_t words, coarse_words;
     /// What goes with the codes: a word for each of a group's 16 rows, `cvk_pair_of_floats` of the scale and the norm of
     /// the residual; then, where there are 2 words a row, `cvk_pair_of_steps` of the lead, a component beside the codes,
     /// and the norm of the tail.
@@ -46,10 +52,11 @@ typedef struct cvk_coded_rows {
     /// A norm a row, where the shape asks for it.
     const float *norms;
     /// Records of the second stage: scale, norm of the residual of both stages, norm of the tail, all float, then what
-    /// the first stage has in their place, `cvk_pair_of_norms`, then `record_codes` codes.
+    /// the first stage has in their place, `cvk_pair_of_norms`; then what the coarse codes miss, in halves of bytes like
+    /// theirs (byte j of the 16 bytes b has components 32b + j and 32b + 16 + j); then `record_codes` codes.
     const uint8_t *records;
-    /// Codes in a record, a multiple of 16; 0 where there is no second stage.
-    size_t record_codes;
+    /// Codes in a record, and bytes before them for the coarse ones: multiples of 16.
+    size_t record_codes, record_coarse_bytes;
 } cvk_coded_rows;
 
 /// What is before the codes of a record.
@@ -57,13 +64,15 @@ typedef struct cvk_coded_rows {
 
 /// A coded query. Bounds are sums of products with a row's scale, norm of residual, and steps of tail and lead.
 typedef struct cvk_coded_query {
-    /// The first stage's codes: `words` words; then, for the second stage, `record_codes` codes.
+    /// The first stage's codes: `words` words, then 8 codes for each of `coarse_words`; and those of the second stage, 2
+    /// for each of `record_coarse_bytes`, then `record_codes`.
     const int8_t *codes, *record_codes;
-    /// -128 times the sum of the codes.
-    int32_t offset, record_offset;
+    /// -128 times the sum of the codes and -8 times the sum of those for coarse ones; the latter alone.
+    int32_t offset, record_offset, coarse_offset;
     float scale, residual, tail, lead, constant;
-    /// The second stage's; its constant is what it adds to the first's.
-    float record_scale, record_residual, record_tail, record_constant;
+    /// The second stage's; its constant is what it adds to the first's, `record_first` what it takes away of a row's
+    /// first residual.
+    float record_scale, record_residual, record_tail, record_constant, record_first;
     /// For l2 twice the query's norm, otherwise 1.
     float weight;
 } cvk_coded_query;
@@ -120,11 +129,22 @@ size_t cvk_keep(float threshold, uint32_t *numbers, float *bounds, size_t count)
 /// The first row with the highest bound; `count` if all are -infinity or NaN.
 size_t cvk_highest(const float *bounds, size_t count);
 
-/// Codes `count` components of the 16 rows of a group: component k of row r is `components[k * stride + r]` times the
-/// row's factor. Its code goes to `codes[k / 4 * word_stride + r * row_stride + k % 4]`. For each row: the scale, and the
-/// squares of the norms of the scaled components and of what the codes miss of them.
-void cvk_encode_group(const float *components, size_t stride, size_t count, const double *row_factors, uint8_t *codes,
-                      size_t word_stride, size_t row_stride, float *scales, double *energies, double *residuals);
+/// The largest magnitude and the square of the norm, for each of the 16 rows of a group, of `count` components: component
+/// k of row r is `components[k * stride + r]` times the row's factor.
+void cvk_measure_group(const float *components, size_t stride, size_t count, const double *row_factors,
+                       double *highest, double *energies);
+
+/// Codes such components by steps of the rows' scales. The code of component k of row r goes to
+/// `codes[k / 4 * word_stride + r * row_stride + k % 4]`. Finds the squares of the norms of what the codes miss.
+void cvk_encode_group(const float *components, size_t stride, size_t count, const double *row_factors,
+                      const float *scales, uint8_t *codes, size_t word_stride, size_t row_stride, double *residuals);
+
+/// Gives such components coarse codes by CVK_COARSE steps of the rows' scales, into words of 64 bytes, and what those
+/// miss into records, by steps of the records' scales. Finds the squares of the norms of what the coarse codes miss, and
+/// of what both do. Halves of bytes without a component keep what they have.
+void cvk_encode_coarse(const float *components, size_t stride, size_t count, const double *row_factors,
+                       const float *scales, const float *record_scales, uint8_t *codes, uint8_t *records,
+                       size_t record_stride, double *residuals, double *record_residuals);
 
 /// Makes vectors orthonormal, one after the other, in their order (Gram-Schmidt, twice). What is left of a vector that
 /// depends on those before it becomes zero.

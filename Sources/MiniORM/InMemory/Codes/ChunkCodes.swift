@@ -17,7 +17,6 @@ final class ChunkCodes: @unchecked Sendable {
     private let factors: UnsafeMutablePointer<UInt32>
     private let norms: UnsafeMutablePointer<Float>?
     private let records: UnsafeMutablePointer<UInt8>?
-    private let recordBytes: Int
 
     /// Codes that a query may use: those of the rows below `count`.
     struct Coded: Sendable {
@@ -29,8 +28,8 @@ final class ChunkCodes: @unchecked Sendable {
     init(_ book: CodeBook, metric: VectorMetric, rows: Int, in memory: inout CodeMemory) {
         self.book = book
         capacity = (rows + 15) / 16 * 16
-        recordBytes = book.recordCodes == 0 ? 0 : Int(CVK_RECORD_HEAD) + book.recordCodes
-        let codeBytes = capacity * book.words * 4
+        let recordBytes = book.recordBytes
+        let codeBytes = capacity * (book.words + book.coarseWords) * 4
         let factorBytes = capacity * book.factorWords * 4
         let normBytes = metric == .cosine ? 0 : capacity * 4
         piece = memory.take(codeBytes + factorBytes + normBytes + capacity * recordBytes)
@@ -47,8 +46,9 @@ final class ChunkCodes: @unchecked Sendable {
     /// What the kernels see.
     var rows: cvk_coded_rows {
         cvk_coded_rows(
-            codes: codes, words: book.words, factors: factors, factor_words: book.factorWords, norms: norms,
-            records: records, record_codes: book.recordCodes)
+            codes: codes, words: book.words, coarse_words: book.coarseWords, factors: factors,
+            factor_words: book.factorWords, norms: norms, records: records, record_codes: book.recordCodes,
+            record_coarse_bytes: book.recordCoarseBytes)
     }
 
     /// Codes the rows of a chunk that follow the first `start`, a multiple of 16, up to `end`.
@@ -83,53 +83,105 @@ final class ChunkCodes: @unchecked Sendable {
             for component in 0..<book.count { coordinates[component * stride + row] = 0 }
         }
         let factors = factors + group * 16 * book.factorWords
-        var scales = [Float](repeating: 0, count: 16)
-        var energies = [Double](repeating: 0, count: 16)
-        var residuals = energies
-        let codes = codes + group * book.words * 64
-        // Components that fill up the last word.
+        let codes = codes + group * (book.words + book.coarseWords) * 64
+        let (coarseCodes, coarse) = (codes + book.words * 64, coordinates + book.fine * stride)
+        let recordBytes = book.recordBytes
+        let record = records.map { $0 + group * 16 * recordBytes }
+        // Components that fill up the last words.
         codes.update(repeating: 128, count: book.words * 64)
+        coarseCodes.update(repeating: 0x88, count: book.coarseWords * 64)
+        let scales = Self.scales(coordinates, stride, inverses, book)
+        var (residuals, coarseResiduals) = ([Double](repeating: 0, count: 16), [Double](repeating: 0, count: 16))
         cvk_encode_group(
-            coordinates + book.leads * stride, stride, book.leading - book.leads, inverses, codes, 64, 4, &scales,
-            &energies, &residuals)
+            coordinates + book.leads * stride, stride, book.fine - book.leads, inverses, scales.first, codes, 64, 4,
+            &residuals)
+        var (recordResiduals, furtherResiduals) = (coarseResiduals, coarseResiduals)
+        if let record {
+            for row in 0..<16 {
+                let start = record + row * recordBytes + Int(CVK_RECORD_HEAD)
+                start.update(repeating: 0x88, count: book.recordCoarseBytes)
+                (start + book.recordCoarseBytes).update(repeating: 128, count: book.recordCodes)
+            }
+            let start = record + Int(CVK_RECORD_HEAD)
+            cvk_encode_coarse(
+                coarse, stride, book.coarse, inverses, scales.first, scales.record, coarseCodes, start, recordBytes,
+                &coarseResiduals, &recordResiduals)
+            cvk_encode_group(
+                coordinates + book.leading * stride, stride, book.count - book.leading, inverses, scales.record,
+                start + book.recordCoarseBytes, 4, recordBytes, &furtherResiduals)
+        }
         for row in 0..<16 {
             let isOrdinary = row >= present || !chunk.inverseNorm(group * 16 + row).isNaN
+            let weight = 1 / Double(CVK_COARSE * CVK_COARSE)
+            let missed = (residuals[row] + coarseResiduals[row] * weight).squareRoot()
             // Where nothing is known of a row, nothing rules it out.
-            let residual = isOrdinary ? Self.roundedUp(residuals[row].squareRoot()) : .infinity
-            factors[row] = cvk_pair_of_floats(scales[row], cvk_rounded_up(residual))
+            let residual = isOrdinary ? Self.roundedUp(missed) : .infinity
+            factors[row] = cvk_pair_of_floats(scales.first[row], cvk_rounded_up(residual))
+            let lead = book.leads == 0 ? 0 : Double(coordinates[row]) * inverses[row]
+            let energy = scales.energies[row] + lead * lead
             if !book.isWhole {
-                let lead = book.leads == 0 ? 0 : Double(coordinates[row]) * inverses[row]
-                energies[row] += lead * lead
-                factors[16 + row] = cvk_pair_of_steps(lead, isOrdinary ? book.tail(energies[row]) : 0)
+                factors[16 + row] = cvk_pair_of_steps(lead, isOrdinary ? book.tail(energy) : 0)
             }
             norms?[group * 16 + row] = inverses[row] > 0 ? Float(1 / inverses[row]) * (1 - 0x1p-20) : 0
             if !isOrdinary { norms?[group * 16 + row] = 1 }
-        }
-        guard let records else { return }
-        let record = records + group * 16 * recordBytes
-        record.update(repeating: 128, count: 16 * recordBytes)
-        var furtherEnergies = energies
-        var furtherResiduals = energies
-        cvk_encode_group(
-            coordinates + book.leading * stride, stride, book.count - book.leading, inverses,
-            record + Int(CVK_RECORD_HEAD), 4, recordBytes, &scales, &furtherEnergies, &furtherResiduals)
-        for row in 0..<16 {
+            guard let record else { continue }
+            let left = Self.roundedUp((residuals[row] + recordResiduals[row] + furtherResiduals[row]).squareRoot())
+            let isAll = !book.isRotated && book.count == book.dimension
             let head = UnsafeMutableRawPointer(record + row * recordBytes)
-            let residual = Self.roundedUp((residuals[row] + furtherResiduals[row]).squareRoot())
-            let isWhole = !book.isRotated && book.count == book.dimension
-            let tail = isWhole ? 0 : Self.roundedUp(book.tail(energies[row] + furtherEnergies[row]))
-            head.storeBytes(of: scales[row], as: Float.self)
-            head.storeBytes(of: residual, toByteOffset: 4, as: Float.self)
+            head.storeBytes(of: scales.record[row], as: Float.self)
+            head.storeBytes(of: left, toByteOffset: 4, as: Float.self)
+            let tail = isAll ? 0 : Self.roundedUp(book.tail(energy + scales.furtherEnergies[row]))
             head.storeBytes(of: tail, toByteOffset: 8, as: Float.self)
-            // Where there is a second stage, the first is not whole, and has a second word a row.
-            head.storeBytes(of: cvk_pair_of_norms(factors[row], factors[16 + row]), toByteOffset: 12, as: UInt32.self)
+            let norms = cvk_pair_of_norms(factors[row], book.isWhole ? 0 : factors[16 + row])
+            head.storeBytes(of: norms, toByteOffset: 12, as: UInt32.self)
         }
+    }
+
+    /// The steps of a group's rows, and the squares of the norms of their components.
+    private struct Scales {
+        var first = [Float](repeating: 0, count: 16)
+        var record = [Float](repeating: 0, count: 16)
+        /// Of the first stage but for the lead, and of the second.
+        var energies = [Double](repeating: 0, count: 16)
+        var furtherEnergies = [Double](repeating: 0, count: 16)
+    }
+
+    private static func scales(
+        _ coordinates: UnsafeMutablePointer<Float>, _ stride: Int, _ inverses: [Double], _ book: CodeBook
+    ) -> Scales {
+        func measure(_ components: Range<Int>) -> (highest: [Double], energies: [Double]) {
+            var (highest, energies) = ([Double](repeating: 0, count: 16), [Double](repeating: 0, count: 16))
+            cvk_measure_group(
+                coordinates + components.lowerBound * stride, stride, components.count, inverses, &highest, &energies)
+            return (highest, energies)
+        }
+        let fine = measure(book.leads..<book.fine), coarse = measure(book.fine..<book.leading)
+        let further = measure(book.leading..<book.count)
+        var scales = Scales()
+        for row in 0..<16 {
+            let step = CodeBook.coarseStep(
+                highest: coarse.highest[row], energy: coarse.energies[row], count: book.coarse)
+            let scale = max(fine.highest[row] / 127, step / Double(CVK_COARSE))
+            scales.first[row] = cvk_rounded_up(Float(scale))
+            // A sixteenth of a coarse step, or as much as it takes.
+            let least = book.coarse == 0 ? 0 : scales.first[row] * Float(CVK_COARSE) / 16
+            scales.record[row] = max(least, Float(further.highest[row] / 127))
+            scales.energies[row] = fine.energies[row] + coarse.energies[row]
+            scales.furtherEnergies[row] = further.energies[row]
+        }
+        return scales
     }
 
     static func roundedUp(_ value: Double) -> Float { Float(value * (1 + 0x1p-22)) }
 }
 
 extension CodeBook {
+    /// The step of coarse codes for components whose largest magnitude and square of the norm are known: most numbers of
+    /// a normal distribution are a little nearer to their codes if the largest do not have any.
+    static func coarseStep(highest: Double, energy: Double, count: Int) -> Double {
+        count == 0 ? 0 : min(highest / 7.5, 0.36 * (energy / Double(count)).squareRoot())
+    }
+
     /// At most this is the norm of what the axes leave of a unit vector, whose coordinates' squares add up to `energy`.
     func tail(_ energy: Double) -> Double {
         let along = max(0, energy.squareRoot() - drift)

@@ -1,3 +1,5 @@
+internal import CVectorKernels
+
 /// What a search over codes is expected to cost, and the choice of axes and stages by it.
 ///
 /// Costs are in bytes that could be read from memory in the same time, a row and query.
@@ -19,22 +21,22 @@ struct CodePlan: Sendable {
         let rows = Double(counts.bounded + counts.scanned)
         let bounded = Double(counts.bounded) / rows
         let rest = cost(
-            width: book.width, leading: 0, refined: Double(counts.refined) / rows,
+            width: book.width, bytes: 0, refined: Double(counts.refined) / rows,
             measured: Double(counts.measured) / rows)
-        return bounded * boundCost(leading: book.leading) + (1 - bounded) * plainCost(width: book.width) + rest
-            - boundCost(leading: 0)
+        return bounded * boundCost(bytes: book.scannedBytes) + (1 - bounded) * plainCost(width: book.width) + rest
+            - boundCost(bytes: 0)
     }
 
     /// Whether so many rows cost less on their own than all rows of a part do with codes, or without.
     static func isFew(_ selected: Int, of rows: Int, _ book: CodeBook?) -> Bool {
         guard let book else { return selected <= rows / ExactSearch.rowsPerPick }
-        return Double(selected) * rowCost(width: book.width) <= Double(rows) * boundCost(leading: book.leading)
+        return Double(selected) * rowCost(width: book.width) <= Double(rows) * boundCost(bytes: book.scannedBytes)
     }
 
-    private static func boundCost(leading: Int) -> Double { Double(leading) + 20 }
+    private static func boundCost(bytes: Double) -> Double { bytes + 20 }
 
-    private static func cost(width: Int, leading: Int, refined: Double, measured: Double) -> Double {
-        boundCost(leading: leading) + refined * recordCost + measured * rowCost(width: width)
+    private static func cost(width: Int, bytes: Double, refined: Double, measured: Double) -> Double {
+        boundCost(bytes: bytes) + refined * recordCost + measured * rowCost(width: width)
     }
 
     /// The largest dimension for which axes are learned; beyond, that takes too long.
@@ -53,19 +55,19 @@ struct CodePlan: Sendable {
         present: CodeBook? = nil, isCancelled: () -> Bool = { false }
     ) -> CodePlan? {
         let asked = asked.count < queries ? standIns(sample, of: rows) : asked
-        var best = (cost: limit, axes: [Float](), leading: 0, count: 0)
+        var best: (cost: Double, axes: [Float], stages: (first: Share, second: Share)?) = (limit, [], nil)
         func cost(_ axes: [Float], _ first: Share, _ second: Share) -> Double {
             // A query is turned onto the axes first.
             (axes.isEmpty ? 0 : 4 * Double(second.components * sample.width) / Double(rows))
                 + Self.cost(
-                    width: sample.width, leading: first.components,
-                    refined: second.components == first.components ? 0 : first.share, measured: second.share)
+                    width: sample.width, bytes: first.bytes,
+                    refined: second.components == first.fine ? 0 : first.share, measured: second.share)
         }
         func consider(_ axes: [Float], _ shares: [Share]) {
-            for (index, first) in shares.enumerated() {
-                for second in shares[index...] {
+            for first in shares {
+                for second in shares where second.coarse == 0 && second.components >= first.components {
                     let cost = cost(axes, first, second)
-                    if cost < best.cost { best = (cost, axes, first.components, second.components) }
+                    if cost < best.cost { best = (cost, axes, (first, second)) }
                 }
             }
         }
@@ -81,18 +83,21 @@ struct CodePlan: Sendable {
         if !axes.isEmpty { consider(axes, shares(sample, axes: axes, asked)) }
         if let present {
             let shares = present.isRotated ? shares(sample, axes: present.axes, asked) : unrotated
-            if let first = shares.first(where: { $0.components == present.leading }),
-                let second = shares.first(where: { $0.components == present.count })
+            if let first = shares.first(where: { $0.components == present.leading && $0.coarse == present.coarse }),
+                let second = shares.first(where: { $0.components == present.count && $0.coarse == 0 })
             {
                 let cost = cost(present.axes, first, second)
                 if cost < limit, 0.9 * cost <= best.cost { return CodePlan(book: present, cost: cost, axes: axes) }
             }
         }
-        guard best.count > 0 else { return nil }
+        guard let (first, second) = best.stages else { return nil }
+        let isWhole = best.axes.isEmpty && first.fine == sample.dimension
         let book =
-            best.axes.isEmpty && best.count == sample.dimension && best.leading == sample.dimension
+            isWhole
             ? CodeBook(dimension: sample.dimension)
-            : CodeBook(dimension: sample.dimension, axes: best.axes, leading: best.leading, count: best.count)
+            : CodeBook(
+                dimension: sample.dimension, axes: best.axes, leading: first.components, count: second.components,
+                coarse: first.coarse)
         return CodePlan(book: book, cost: best.cost, axes: axes)
     }
 
@@ -119,15 +124,17 @@ struct CodePlan: Sendable {
     private struct Coordinates {
         private let vectors: [Float]
         private let count: Int
-        /// The squares so far, added up, and the highest so far but for the lead, which has no part in the scale.
+        /// The squares so far, added up.
+        private(set) var energies: [Float]
+        /// The highest magnitudes, so far and among the latest, but for the lead, which has no part in the scale.
         private(set) var highest: [Float]
-        private var energies: [Float]
+        private(set) var latest: [Float]
 
         init(_ vectors: [Float], width: Int) {
             self.vectors = vectors
             count = vectors.count / width
             energies = [Float](repeating: 0, count: count)
-            highest = energies
+            (highest, latest) = (energies, energies)
         }
 
         /// What is left of the lengths.
@@ -148,19 +155,66 @@ struct CodePlan: Sendable {
             }
             let leads = components.lowerBound == 0 && !axes.isEmpty ? 1 : 0
             for vector in 0..<count {
+                latest[vector] = 0
                 for (index, value) in block[vector * step..<(vector + 1) * step].enumerated() {
                     energies[vector] += value * value
-                    if index >= leads { highest[vector] = max(highest[vector], value.magnitude) }
+                    if index >= leads { latest[vector] = max(latest[vector], value.magnitude) }
                 }
+                highest[vector] = max(highest[vector], latest[vector])
             }
             return block
         }
     }
 
-    /// The share of all rows that so many leading components do not rule out.
-    private typealias Share = (components: Int, share: Double)
+    /// Vectors of which the components from one on have coarse codes.
+    private struct CoarseCoordinates {
+        /// What the components before have.
+        private let energies: [Float]
+        private let highestBefore: [Float]
+        private var highest: [Float]
 
-    /// For numbers of leading components, what they leave.
+        init(after coordinates: Coordinates) {
+            energies = coordinates.energies
+            highestBefore = coordinates.highest
+            highest = energies.map { _ in 0 }
+        }
+
+        mutating func add(_ coordinates: Coordinates) {
+            for index in highest.indices { highest[index] = max(highest[index], coordinates.latest[index]) }
+        }
+
+        /// The steps of rows' codes, of which `count` are coarse. The few components that have no code near them make
+        /// up for a twentieth.
+        func rowSteps(_ coordinates: Coordinates, count: Int) -> [Float] {
+            highest.indices.map { index in
+                let energy = Double(max(0, coordinates.energies[index] - energies[index]))
+                let coarse = CodeBook.coarseStep(highest: Double(highest[index]), energy: energy, count: count)
+                return max(1.05 * Float(coarse) / Float(CVK_COARSE), highestBefore[index] / 127)
+            }
+        }
+
+        /// The steps of queries' codes, and the queries' norms in the terms of rows' steps.
+        func querySteps(_ coordinates: Coordinates) -> (steps: [Float], norms: [Float]) {
+            let weight = Float(CVK_COARSE)
+            let norms = highest.indices.map { index in
+                let energy = max(0, coordinates.energies[index] - energies[index])
+                return (energies[index] + weight * weight * energy).squareRoot()
+            }
+            return (highest.indices.map { max(highestBefore[$0], weight * highest[$0]) / 127 }, norms)
+        }
+    }
+
+    /// The share of all rows that a first stage does not rule out.
+    private struct Share {
+        var components: Int
+        /// How many of them, the last ones, have coarse codes.
+        var coarse: Int
+        var share: Double
+        var fine: Int { components - coarse }
+        var bytes: Double { CodeBook.scannedBytes(fine: fine, coarse: coarse) }
+    }
+
+    /// For numbers of leading components, with and without coarse codes, what they leave.
     private static func shares(_ sample: RowSample, axes: [Float], _ asked: [AskedQuery]) -> [Share] {
         let (width, rows) = (sample.width, sample.count)
         var ofRows = Coordinates(sample.rows, width: width)
@@ -168,24 +222,45 @@ struct CodePlan: Sendable {
         let least = asked.flatMap { query in sample.norms.map { query.leastCosine(rowNorm: $0) } }
         var shares: [Share] = []
         var sums = [Float](repeating: 0, count: asked.count * rows)
+        // Along axes the strongest components keep their codes. One or two ways are enough: they hardly differ.
+        let fines = axes.isEmpty ? [0] : [step, 2 * step]
+        var coarse: [(fine: Int, rows: CoarseCoordinates, queries: CoarseCoordinates)] = []
         let components = axes.isEmpty ? sample.dimension : axes.count / width
         for start in stride(from: 0, to: components, by: step) {
+            if fines.contains(start) {
+                coarse.append((start, CoarseCoordinates(after: ofRows), CoarseCoordinates(after: ofQueries)))
+            }
             let end = min(start + step, components)
             let block = ofRows.next(start..<end, axes: axes, width: width)
             let further = products(ofQueries.next(start..<end, axes: axes, width: width), block, width: step)
             for index in sums.indices { sums[index] += further[index] }
-            // The residual of a component is spread evenly over a step of the scale.
-            let perScale = (Float(end) / 12).squareRoot() / 127
             let (rowTails, queryTails) = (ofRows.tails, ofQueries.tails)
-            var left = 0
-            for query in asked.indices {
-                for row in 0..<rows {
-                    let missed = (ofRows.highest[row] + ofQueries.highest[query]) * perScale
-                    let bound = sums[query * rows + row] + rowTails[row] * queryTails[query] + missed
-                    if bound >= least[query * rows + row] { left += 1 }
+            func add(coarse: Int, _ rowSteps: [Float], _ querySteps: [Float], _ queryNorms: [Float]) {
+                // What codes miss of a component is spread evenly over a step.
+                let missedByRow = (Float(end) / 12).squareRoot()
+                let missedByQuery = ((Float(end - coarse) + Float(coarse) / Float(CVK_COARSE * CVK_COARSE)) / 12)
+                    .squareRoot()
+                var left = 0
+                for query in asked.indices {
+                    let (perStep, missed) = (missedByRow * queryNorms[query], missedByQuery * querySteps[query])
+                    for row in 0..<rows {
+                        let unknown = rowTails[row] * queryTails[query] + rowSteps[row] * perStep + missed
+                        if sums[query * rows + row] + unknown >= least[query * rows + row] { left += 1 }
+                    }
                 }
+                shares.append(
+                    Share(components: end, coarse: coarse, share: Double(left) / Double(asked.count * rows)))
             }
-            shares.append((end, Double(left) / Double(asked.count * rows)))
+            add(
+                coarse: 0, ofRows.highest.map { $0 / 127 }, ofQueries.highest.map { $0 / 127 },
+                ofQueries.energies.map { $0.squareRoot() })
+            for index in coarse.indices {
+                coarse[index].rows.add(ofRows)
+                coarse[index].queries.add(ofQueries)
+                let count = end - coarse[index].fine
+                let (querySteps, queryNorms) = coarse[index].queries.querySteps(ofQueries)
+                add(coarse: count, coarse[index].rows.rowSteps(ofRows, count: count), querySteps, queryNorms)
+            }
         }
         return shares
     }

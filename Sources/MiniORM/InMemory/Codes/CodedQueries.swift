@@ -17,8 +17,8 @@ final class CodedQueries: @unchecked Sendable {
         count = queries.count
         rounding = book.rounding
         norms = (0..<queries.count).map { queries.norm($0) }
-        let prefix = (book.words * 4 + 63) / 64 * 64
-        let bytes = prefix + (book.recordCodes + 63) / 64 * 64
+        let prefix = (book.words * 4 + book.coarseWords * 8 + 63) / 64 * 64
+        let bytes = prefix + (book.recordCoarseBytes * 2 + book.recordCodes + 63) / 64 * 64
         memory = .allocate(capacity: count * bytes)
         memory.initialize(repeating: 0, count: count * bytes)
         raw = .allocate(capacity: count)
@@ -70,27 +70,25 @@ final class CodedQueries: @unchecked Sendable {
         }
     }
 
-    private struct Stage {
-        var scale: Float = 0
+    /// Codes of some components, their sum, the square of their norm, and that of what they miss.
+    private struct Codes {
         var sum: Int32 = 0
         var energy = 0.0
         var residual = 0.0
+
+        init(_ values: ArraySlice<Double>, step: Double, into codes: UnsafeMutablePointer<Int8>) {
+            for (index, value) in values.enumerated() {
+                let code = step > 0 ? max(-127, min(127, (value / step).rounded())) : 0
+                codes[index] = Int8(code)
+                sum += Int32(code)
+                energy += code * step * code * step
+                let missed = value - code * step
+                residual += missed * missed
+            }
+        }
     }
 
-    private static func encodeStage(_ values: [Double], into codes: UnsafeMutablePointer<Int8>) -> Stage {
-        var stage = Stage()
-        stage.scale = Float((values.map(\.magnitude).max() ?? 0) / 127)
-        let step = Double(stage.scale)
-        for (index, value) in values.enumerated() {
-            let code = step > 0 ? max(-127, min(127, (value / step).rounded())) : 0
-            codes[index] = Int8(code)
-            stage.sum += Int32(code)
-            stage.energy += value * value
-            let missed = value - code * step
-            stage.residual += missed * missed
-        }
-        return stage
-    }
+    private static func highest(_ values: ArraySlice<Double>) -> Double { values.map(\.magnitude).max() ?? 0 }
 
     private static func encode(
         _ coordinates: UnsafePointer<Float>, stride: Int, norm: Double, _ metric: VectorMetric, _ book: CodeBook,
@@ -98,30 +96,39 @@ final class CodedQueries: @unchecked Sendable {
     ) -> cvk_coded_query {
         let values = (0..<book.count).map { Double(coordinates[$0 * stride]) / norm }
         let lead = book.leads == 0 ? 0 : values[0]
-        let first = encodeStage(Array(values[book.leads..<book.leading]), into: codes)
-        let energy = first.energy + lead * lead
-        let second = encodeStage(Array(values.dropFirst(book.leading)), into: recordCodes)
-        func stageTail(_ energy: Double, _ components: Int) -> Double {
-            !book.isRotated && components == book.dimension ? 0 : book.tail(energy)
-        }
+        let (ofFine, ofCoarse) = (values[book.leads..<book.fine], values[book.fine..<book.leading])
+        let ofFurther = values[book.leading...]
+        let weight = Double(CVK_COARSE)
         var query = cvk_coded_query()
+        query.scale = Float(max(highest(ofFine), weight * highest(ofCoarse)) / 127)
+        query.record_scale = Float(max(highest(ofCoarse), highest(ofFurther)) / 127)
+        let (scale, recordScale) = (Double(query.scale), Double(query.record_scale))
+        let fine = Codes(ofFine, step: scale, into: codes)
+        let coarse = Codes(ofCoarse, step: scale / weight, into: codes + book.words * 4)
+        let again = Codes(ofCoarse, step: recordScale, into: recordCodes)
+        let further = Codes(ofFurther, step: recordScale, into: recordCodes + book.recordCoarseBytes * 2)
         query.codes = UnsafePointer(codes)
         query.record_codes = UnsafePointer(recordCodes)
-        query.offset = -128 * first.sum
-        query.record_offset = -128 * second.sum
+        query.coarse_offset = -8 * coarse.sum
+        query.offset = -128 * fine.sum + query.coarse_offset
+        query.record_offset = -128 * further.sum - 8 * again.sum
+        func tail(_ components: Int) -> Float {
+            if !book.isRotated, components == book.dimension { return 0 }
+            return ChunkCodes.roundedUp(book.tail(values[..<components].reduce(0) { $0 + $1 * $1 }))
+        }
         let up = ChunkCodes.roundedUp
-        let firstMissed = first.residual.squareRoot()
-        query.scale = first.scale
-        query.residual = up(first.energy.squareRoot() + firstMissed)
-        query.tail = up(stageTail(energy, book.leading)) / CVK_STEPS
+        let missed = (fine.residual + coarse.residual).squareRoot()
+        query.residual = up((fine.energy + weight * weight * coarse.energy).squareRoot())
+        query.tail = tail(book.leading) / CVK_STEPS
         query.lead = Float(lead) / CVK_STEPS
-        query.constant = up(firstMissed * (1 + book.drift) + book.margin)
-        let missed = (first.residual + second.residual).squareRoot()
-        query.record_scale = second.scale
-        query.record_residual = up((first.energy + second.energy).squareRoot() + missed)
-        query.record_tail = up(stageTail(energy + second.energy, book.count))
+        query.constant = up(missed * (1 + book.drift) + book.margin)
+        query.record_residual = up((fine.energy + again.energy + further.energy).squareRoot())
+        query.record_first =
+            query.residual - up(weight * (coarse.residual.squareRoot() + again.residual.squareRoot()))
+        query.record_tail = tail(book.count)
+        let allMissed = (fine.residual + coarse.residual + further.residual).squareRoot()
         // The change of a bound is a difference of floats: rounded a few times more.
-        query.record_constant = Float((missed - firstMissed) * (1 + book.drift) + 0x1p-18).nextUp
+        query.record_constant = Float((allMissed - missed) * (1 + book.drift) + 0x1p-18).nextUp
         query.weight = metric == .l2 ? Float(2 * norm) : 1
         return query
     }
