@@ -100,6 +100,14 @@ size_t cvk_highest(const float *bounds, size_t count) {
 #define CVK_CALL(name, ...) return name##_portable(__VA_ARGS__)
 #endif
 
+int32_t cvk_most_of_query(cvk_kernel kernel) {
+#if defined(__x86_64__)
+    if (kernel == cvk_kernel_avx2 || (kernel == cvk_kernel_avx512 && !cvk_has_vnni())) return CVK_MOST_OF_QUERY;
+#endif
+    (void)kernel;
+    return 127;
+}
+
 void cvk_code_dots(cvk_kernel kernel, const cvk_coded_rows *rows, size_t first_group, size_t group_count,
                    const cvk_coded_query *queries, size_t query_count, int32_t *dots, size_t stride) {
     CVK_CALL(cvk_code_dots, rows, first_group, group_count, queries, query_count, dots, stride);

@@ -29,6 +29,9 @@ CVK_NAMES(dotprod);
 bool cvk_has_dotprod(void);
 #endif
 
+// What cvk_most_of_query is where pairs of products have 16 bits.
+#define CVK_MOST_OF_QUERY 64
+
 // The words of 64 bytes that a group has for the first stage.
 CVK_INLINE size_t cvk_group_words(const cvk_coded_rows *rows) { return rows->words + rows->coarse_words; }
 

@@ -5,17 +5,14 @@
 
 #define CVK_TARGET __attribute__((target("avx2,fma")))
 
-// Four products a 32-bit lane are added. The instruction's first operand has no sign, and pairs of products must fit 16
-// bits: the query's sign goes over to the row, and 2 * 127 * 127 is below 2^15.
-CVK_TARGET CVK_INLINE __m256i multiply(__m256i sums, __m256i row, __m256i query, __m256i magnitude) {
-    __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_sign_epi8(row, query));
+// Four products a 32-bit lane are added. The instruction's first operand has no sign, as stored bytes have none, and pairs
+// of products must fit 16 bits: 2 * 255 * CVK_MOST_OF_QUERY is below 2^15.
+CVK_TARGET CVK_INLINE __m256i multiply(__m256i sums, __m256i row, __m256i query) {
+    __m256i pairs = _mm256_maddubs_epi16(row, query);
     return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 
-// Stored bytes as codes.
-CVK_TARGET CVK_INLINE __m256i load(const uint8_t *codes) {
-    return _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)codes), _mm256_set1_epi8((char)0x80));
-}
+CVK_TARGET CVK_INLINE __m256i load(const uint8_t *codes) { return _mm256_loadu_si256((const __m256i *)codes); }
 
 // Eight products a 32-bit lane are added, of codes that are halves of bytes: four products fit 16 bits by far.
 CVK_TARGET CVK_INLINE __m256i multiply_coarse(__m256i sums, __m256i first, __m256i second, __m256i query,
@@ -45,7 +42,7 @@ CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const
 #pragma clang loop unroll(full)
     for (int q = 0; q < Q; q++) {
 #pragma clang loop unroll(full)
-        for (int g = 0; g < G; g++) low[q * G + g] = high[q * G + g] = _mm256_set1_epi32(queries[q].coarse_offset);
+        for (int g = 0; g < G; g++) low[q * G + g] = high[q * G + g] = _mm256_set1_epi32(queries[q].offset);
     }
     for (size_t word = 0; word < words; word++) {
 #pragma clang loop unroll(full)
@@ -56,9 +53,9 @@ CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const
             __m256i row_low = load(at), row_high = load(at + 32);
 #pragma clang loop unroll(full)
             for (int q = 0; q < Q; q++) {
-                __m256i query = four_codes(queries[q].codes + 4 * word), magnitude = _mm256_abs_epi8(query);
-                low[q * G + g] = multiply(low[q * G + g], row_low, query, magnitude);
-                high[q * G + g] = multiply(high[q * G + g], row_high, query, magnitude);
+                __m256i query = four_codes(queries[q].codes + 4 * word);
+                low[q * G + g] = multiply(low[q * G + g], row_low, query);
+                high[q * G + g] = multiply(high[q * G + g], row_high, query);
             }
         }
     }
@@ -67,8 +64,7 @@ CVK_TARGET CVK_INLINE void block(const cvk_coded_rows *rows, size_t group, const
         for (int g = 0; g < G; g++) {
             const uint8_t *at = codes + (g * all_words + words + word) * 64;
             if (Q == 1) _mm_prefetch((const char *)at + CVK_BYTES_AHEAD, _MM_HINT_T0);
-            __m256i row_low = _mm256_loadu_si256((const __m256i *)at);
-            __m256i row_high = _mm256_loadu_si256((const __m256i *)(at + 32));
+            __m256i row_low = load(at), row_high = load(at + 32);
 #pragma clang loop unroll(full)
             for (int q = 0; q < Q; q++) {
                 const int8_t *of_word = queries[q].codes + 4 * words + 8 * word;
@@ -98,8 +94,7 @@ CVK_TARGET CVK_INLINE int32_t record_dot(const uint8_t *codes, const int8_t *que
     for (size_t at = 0; at < coarse_bytes; at += 16, query += 32) {
         __m128i two = _mm_loadu_si128((const __m128i *)(codes + at));
         __m256i row = lower(_mm256_set_m128i(_mm_srli_epi16(two, 4), two));
-        __m256i pairs = _mm256_maddubs_epi16(row, _mm256_loadu_si256((const __m256i *)query));
-        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+        sums = multiply(sums, row, _mm256_loadu_si256((const __m256i *)query));
     }
     codes += coarse_bytes;
     for (size_t at = 0; at < count; at += 16) {

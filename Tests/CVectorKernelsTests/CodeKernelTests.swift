@@ -15,7 +15,7 @@ import Testing
 
         init(
             words: Int, coarseWords: Int = 0, groups: Int, recordCodes: Int, recordCoarse: Int = 0,
-            factorWords: Int = 2, seed: UInt64
+            factorWords: Int = 2, seed: UInt64, for kernel: UInt32
         ) {
             (self.words, self.groups, self.recordCodes) = (words, groups, recordCodes)
             (self.coarseWords, self.recordCoarse) = (coarseWords, recordCoarse)
@@ -26,7 +26,7 @@ import Testing
                 return (state >> 33) % bound
             }
             // The ends of the range come often: that is where narrow sums would overflow.
-            func code() -> Int { [-127, 127, Int(next(255)) - 127][Int(next(3))] }
+            func code(_ most: Int = 127) -> Int { [-most, most, Int(next(UInt64(2 * most + 1))) - most][Int(next(3))] }
             func two() -> UInt8 { [0, 255, UInt8(next(256))][Int(next(3))] }
             codes = (0..<groups).flatMap { _ in
                 (0..<words * 64).map { _ in UInt8(128 + code()) } + (0..<coarseWords * 64).map { _ in two() }
@@ -37,7 +37,10 @@ import Testing
                 }
                 return head + (0..<recordCoarse).map { _ in two() } + (0..<recordCodes).map { _ in UInt8(128 + code()) }
             }
-            queryCodes = (0..<queryCount * 2 * Self.queryStride).map { _ in Int8(code()) }
+            let most = Int(cvk_most_of_query(cvk_kernel(rawValue: kernel)))
+            queryCodes = (0..<queryCount * 2 * Self.queryStride).map { index in
+                Int8(code(index % (2 * Self.queryStride) < words * 4 ? most : 127))
+            }
             let parts = (0..<groups * 16).map { _ in
                 (
                     scale: cvk_rounded_up(Float(next(1000)) / 1e5), residual: cvk_rounded_up(Float(next(1000)) / 1e5),
@@ -169,7 +172,7 @@ import Testing
             (1, 0, 1), (3, 1, 2), (8, 7, 5), (40, 0, 9), (96, 12, 4), (0, 5, 3), (0, 48, 6),
         ] {
             let codes = Codes(
-                words: words, coarseWords: coarseWords, groups: groups, recordCodes: 16, seed: UInt64(words))
+                words: words, coarseWords: coarseWords, groups: groups, recordCodes: 16, seed: UInt64(words), for: kernel)
             for count in [1, 2, 4, 7] {
                 #expect(
                     codes.dots(cvk_kernel(rawValue: kernel), queries: count)
@@ -254,7 +257,7 @@ import Testing
         for (groups, factorWords) in [(5, 2), (8, 1), (9, 2), (11, 1), (17, 2)] {
             let codes = Codes(
                 words: 24, coarseWords: groups % 3, groups: groups, recordCodes: 16, factorWords: factorWords,
-                seed: UInt64(groups))
+                seed: UInt64(groups), for: kernel.rawValue)
             let present = (0..<(groups + 3) / 4).map { $0 == 2 ? 0 : 0xF3F1_AAAA_0FFF_FF0F as UInt64 }
             for count in [1, 3, 4, 7] {
                 let bounds = try (0..<count).map { query in
@@ -287,7 +290,8 @@ import Testing
     func everyKernelRefinesAsThePortableOne(kernel: UInt32, shape: UInt32) throws {
         for (recordCodes, recordCoarse) in [(16, 0), (48, 16), (64, 80), (112, 0), (208, 112), (0, 48)] {
             let codes = Codes(
-                words: 24, groups: 9, recordCodes: recordCodes, recordCoarse: recordCoarse, seed: UInt64(recordCodes))
+                words: 24, groups: 9, recordCodes: recordCodes, recordCoarse: recordCoarse, seed: UInt64(recordCodes),
+                for: kernel)
             let shape = cvk_shape(rawValue: shape)
             let present = [UInt64](repeating: .max, count: 3)
             func found(_ kernel: cvk_kernel, _ limit: Float?) throws -> [(rows: [UInt32], bounds: [Float])] {

@@ -477,7 +477,7 @@ import Testing
     private static func bounds(
         _ codes: ChunkCodes, rows count: Int, _ queries: PreparedQueries
     ) -> (first: [Float], second: [Float])? {
-        let coded = CodedQueries(queries, codes.book)
+        let coded = CodedQueries(queries, codes.book, .best)
         var rows = codes.rows
         var numbers = (0..<count + 32).map { UInt32($0) }
         var first = [Float](repeating: .nan, count: count + 32)

@@ -1,6 +1,6 @@
 // Products of codes, and what bounds a row's product from them.
 //
-// A code is a whole number from -127 to 127. Codes of rows are stored as bytes of code + 128, those of queries as
+// A code is a whole number from -127 to 127 (`cvk_most_of_query` for some of a query). Codes of rows are stored as bytes of code + 128, those of queries as
 // int8_t. A row's components may have coarse codes too, from -8 to 7, in half a byte as code + 8; their steps are
 // CVK_COARSE times as long as those of the row's other codes, and those of a query as much shorter, so that all products
 // of codes count the same. Sums are exact 32-bit integers, and every kernel has the same ones; bounds may differ between kernels in the
@@ -61,6 +61,9 @@ typedef struct cvk_coded_rows {
 
 /// What is before the codes of a record.
 #define CVK_RECORD_HEAD 16
+
+/// The largest code of a query, but for the coarse ones and those of the second stage, that a kernel can multiply.
+int32_t cvk_most_of_query(cvk_kernel kernel);
 
 /// A coded query. Bounds are sums of products with a row's scale, norm of residual, and steps of tail and lead.
 typedef struct cvk_coded_query {

@@ -12,7 +12,7 @@ final class CodedQueries: @unchecked Sendable {
     private let count: Int
 
     /// - Parameter queries: Queries that are all ordinary; see ``PreparedQueries/areOrdinary``.
-    init(_ queries: PreparedQueries, _ book: CodeBook) {
+    init(_ queries: PreparedQueries, _ book: CodeBook, _ kernel: VectorKernel) {
         metric = queries.metric
         count = queries.count
         rounding = book.rounding
@@ -32,7 +32,7 @@ final class CodedQueries: @unchecked Sendable {
                     (raw + query).initialize(
                         to: Self.encode(
                             base + (query - first), stride: block, norm: norms[query], metric, book,
-                            memory + query * bytes, memory + query * bytes + prefix))
+                            most: Double(cvk_most_of_query(kernel.raw)), memory + query * bytes, memory + query * bytes + prefix))
                 }
             }
         }
@@ -76,9 +76,11 @@ final class CodedQueries: @unchecked Sendable {
         var energy = 0.0
         var residual = 0.0
 
-        init(_ values: ArraySlice<Double>, step: Double, into codes: UnsafeMutablePointer<Int8>) {
+        init(
+            _ values: ArraySlice<Double>, step: Double, most: Double = 127, into codes: UnsafeMutablePointer<Int8>
+        ) {
             for (index, value) in values.enumerated() {
-                let code = step > 0 ? max(-127, min(127, (value / step).rounded())) : 0
+                let code = step > 0 ? max(-most, min(most, (value / step).rounded())) : 0
                 codes[index] = Int8(code)
                 sum += Int32(code)
                 energy += code * step * code * step
@@ -92,7 +94,7 @@ final class CodedQueries: @unchecked Sendable {
 
     private static func encode(
         _ coordinates: UnsafePointer<Float>, stride: Int, norm: Double, _ metric: VectorMetric, _ book: CodeBook,
-        _ codes: UnsafeMutablePointer<Int8>, _ recordCodes: UnsafeMutablePointer<Int8>
+        most: Double, _ codes: UnsafeMutablePointer<Int8>, _ recordCodes: UnsafeMutablePointer<Int8>
     ) -> cvk_coded_query {
         let values = (0..<book.count).map { Double(coordinates[$0 * stride]) / norm }
         let lead = book.leads == 0 ? 0 : values[0]
@@ -100,10 +102,10 @@ final class CodedQueries: @unchecked Sendable {
         let ofFurther = values[book.leading...]
         let weight = Double(CVK_COARSE)
         var query = cvk_coded_query()
-        query.scale = Float(max(highest(ofFine), weight * highest(ofCoarse)) / 127)
+        query.scale = Float(max(highest(ofFine) / most, weight * highest(ofCoarse) / 127))
         query.record_scale = Float(max(highest(ofCoarse), highest(ofFurther)) / 127)
         let (scale, recordScale) = (Double(query.scale), Double(query.record_scale))
-        let fine = Codes(ofFine, step: scale, into: codes)
+        let fine = Codes(ofFine, step: scale, most: most, into: codes)
         let coarse = Codes(ofCoarse, step: scale / weight, into: codes + book.words * 4)
         let again = Codes(ofCoarse, step: recordScale, into: recordCodes)
         let further = Codes(ofFurther, step: recordScale, into: recordCodes + book.recordCoarseBytes * 2)

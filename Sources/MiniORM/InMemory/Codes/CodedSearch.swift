@@ -94,7 +94,7 @@ struct CodedSearch: Sendable {
             }
             if books.last !== codes.codes.book, !books.contains(where: { $0 === codes.codes.book }) {
                 books.append(codes.codes.book)
-                coded.append(CodedQueries(queries, codes.codes.book))
+                coded.append(CodedQueries(queries, codes.codes.book, kernel))
             }
             let count = min(codes.count, part.count)
             parts.append(
