@@ -172,7 +172,8 @@ import Testing
             (1, 0, 1), (3, 1, 2), (8, 7, 5), (40, 0, 9), (96, 12, 4), (0, 5, 3), (0, 48, 6),
         ] {
             let codes = Codes(
-                words: words, coarseWords: coarseWords, groups: groups, recordCodes: 16, seed: UInt64(words), for: kernel)
+                words: words, coarseWords: coarseWords, groups: groups, recordCodes: 16, seed: UInt64(words),
+                for: kernel)
             for count in [1, 2, 4, 7] {
                 #expect(
                     codes.dots(cvk_kernel(rawValue: kernel), queries: count)
@@ -416,7 +417,8 @@ import Testing
             var (residual, further) = (0.0, 0.0)
             for k in 0..<40 {
                 let value = k < count ? Double(components[k * 16 + row]) * rowFactors[row] : 0
-                let byte = codes[k / 8 * 64 + row * 4 + k % 4], inRecord = records[row * recordStride + k / 32 * 16 + k % 16]
+                let byte = codes[k / 8 * 64 + row * 4 + k % 4],
+                    inRecord = records[row * recordStride + k / 32 * 16 + k % 16]
                 let code = Int(k & 4 == 0 ? byte & 15 : byte >> 4) - 8
                 let rest = Int(k & 16 == 0 ? inRecord & 15 : inRecord >> 4) - 8
                 let missed = value - Double(code) * 4 * Double(scales[row])
@@ -425,7 +427,8 @@ import Testing
                     #expect(abs(missed - Double(rest) * Double(recordScales[row])) <= Double(recordScales[row]) * 1.001)
                 }
                 residual += missed * missed
-                further += (missed - Double(rest) * Double(recordScales[row]))
+                further +=
+                    (missed - Double(rest) * Double(recordScales[row]))
                     * (missed - Double(rest) * Double(recordScales[row]))
             }
             #expect(abs(residuals[row] - residual) <= 1e-12 && abs(left[row] - further) <= 1e-12)

@@ -363,6 +363,25 @@ import Testing
         }
     }
 
+    /// The last call of a process that was killed is damaged, or was not written to its end: nobody can tell, and both
+    /// opening and saving say how much could not be read.
+    @Test func whatCannotBeReadAtTheEndIsReported() throws {
+        let disk = SimulatedDisk()
+        let store = try InMemoryVectorStore(at: "d", on: disk)
+        for number in 0..<3 { try DurableFaultTests.call(number, store) }
+        let whole = try #require(disk.bytes("d/log-1")).count
+        #expect(try InMemoryVectorStore.recover(at: "d", to: "whole", on: disk).isComplete)
+        for isCut in [false, true] {
+            let damaged = disk.afterKill()
+            damaged.damage("d/log-1") { bytes in
+                if isCut { bytes.removeLast(20) } else { bytes[whole - 20] ^= 1 }
+            }
+            let report = try InMemoryVectorStore.recover(at: "d", to: "saved", on: damaged)
+            #expect(report.cutBytes > 0 && !report.isComplete && !report.isLogCut && report.damage.count == 1)
+            #expect(try InMemoryVectorStore(at: "d", on: damaged).openingReport?.cutBytes == report.cutBytes)
+        }
+    }
+
     /// A chunk is damaged: the call that meets it says so, others go on, and the other chunks can be saved.
     @Test func aDamagedChunkIsMetWhenItIsReadAndTheRestIsSaved() throws {
         let disk = SimulatedDisk()

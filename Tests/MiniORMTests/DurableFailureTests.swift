@@ -324,6 +324,111 @@ import Testing
         #expect((1...3).contains(renames.withLock { $0 }))
     }
 
+    /// A checkpoint that fails before its manifest is the one that counts takes no room, and the log gets no file for each.
+    @Test func aCheckpointThatFailsLeavesNoFile() throws {
+        var (failures, removals) = (0, 0)
+        for failing in 1... {
+            let disk = SimulatedDisk()
+            let store = try InMemoryVectorStore(at: "d", on: disk, durability: Self.durability(.never))
+            for number in 0..<4 { try DurableFaultTests.call(number, store) }
+            let expected = try DurableFaultTests.contents(store)
+            let isPublished = Atomic(false)
+            disk.fail { number, what in
+                if what == "rename" { isPublished.store(true, ordering: .relaxed) }
+                // The removal of what is left goes through, like everything else.
+                return number == failing ? .refuse(ENOSPC) : nil
+            }
+            let hasFailed = (try? store.checkpoint()) == nil
+            if !hasFailed, disk.calls < failing { break }
+            if hasFailed, !isPublished.load(ordering: .relaxed) {
+                failures += 1
+                #expect(!disk.names.contains { $0.hasPrefix("d/data-") || $0 == "d/manifest.new" }, "call \(failing)")
+                if disk.names.contains("d/log-2") { removals += 1 }
+            }
+            disk.fail { _, _ in nil }
+            for _ in 0..<3 { try store.checkpoint() }
+            #expect(disk.names.filter { $0.hasPrefix("d/data-") }.count == 1)
+            #expect(disk.names.filter { $0.hasPrefix("d/log-") }.count == 1)
+            #expect(try DurableFaultTests.contents(InMemoryVectorStore(at: "d", on: disk.afterKill())) == expected)
+        }
+        #expect(failures > 5 && removals > 3)
+        // Again and again: one file of the log is begun, and none for those that follow.
+        let disk = SimulatedDisk()
+        let store = try InMemoryVectorStore(at: "d", on: disk, durability: Self.durability(.never))
+        for number in 0..<4 { try DurableFaultTests.call(number, store) }
+        disk.fail { _, what in what == "rename" ? .refuse(ENOSPC) : nil }
+        for _ in 0..<5 { expect(.unavailable) { try store.checkpoint() } }
+        #expect(disk.names.filter { $0.hasPrefix("d/log-") } == ["d/log-1", "d/log-2"])
+    }
+
+    /// What has to be repeated is in more than one file after a checkpoint that failed: all of it counts.
+    @Test func allFilesOfTheLogCountForItsLength() throws {
+        for isKilled in [false, true] {
+            let disk = SimulatedDisk()
+            var store = try InMemoryVectorStore(at: "d", on: disk, durability: Self.durability(.never))
+            let description = CollectionDescription(name: "c", dimension: 1 << 16, metric: .dot)
+            try store.createCollection(CreateCollectionRequest(collection: description))
+            func write(_ id: String) throws {
+                let record = VectorRecord(id: id, vector: [Float](repeating: 1, count: 1 << 16))
+                try store.upsert(UpsertRequest(collection: "c", records: [record]))
+            }
+            for number in 0..<6 { try write("\(number)") }
+            disk.fail { _, what in what == "rename" ? .refuse(ENOSPC) : nil }
+            expect(.unavailable) { try store.checkpoint() }
+            try write("one more")
+            disk.fail { _, _ in nil }
+            let next = isKilled ? disk.afterKill() : disk
+            if isKilled { store = try InMemoryVectorStore(at: "d", on: next, durability: Self.durability(.never)) }
+            // More than a megabyte.
+            try store.close()
+            let opened = try InMemoryVectorStore(at: "d", on: next)
+            #expect(opened.openingReport?.replayedCalls == 0)
+            #expect(try opened.count(CountRequest(collection: "c")) == 7)
+        }
+    }
+
+    /// A checkpoint that is due and fails is tried again, but not at every write.
+    @Test func aCheckpointThatIsDueIsTriedAgain() throws {
+        let disk = SimulatedDisk()
+        var durability = Self.durability(.never)
+        durability.checkpointBytes = 1 << 16
+        let store = try InMemoryVectorStore(at: "d", on: disk, durability: durability)
+        let description = CollectionDescription(name: "c", dimension: 512, metric: .dot)
+        try store.createCollection(CreateCollectionRequest(collection: description))
+        let tried = Atomic(0), isFull = Atomic(true)
+        disk.fail { _, what in
+            guard what == "rename", isFull.load(ordering: .relaxed) else { return nil }
+            tried.add(1, ordering: .relaxed)
+            return .refuse(ENOSPC)
+        }
+        func write(_ count: Int) throws {
+            for number in 0..<count {
+                let record = VectorRecord(id: "\(number)", vector: [Float](repeating: 1, count: 512))
+                try store.upsert(UpsertRequest(collection: "c", records: [record]))
+            }
+        }
+        // Ten times the limit, in pieces of a thirtieth; a try for each quarter of it.
+        try write(310)
+        let tries = tried.load(ordering: .relaxed)
+        #expect(tries > 2 && tries <= 45)
+        isFull.store(false, ordering: .relaxed)
+        try write(10)
+        #expect(disk.names.contains { $0.hasPrefix("d/data-") })
+        #expect(try store.count(CountRequest(collection: "c")) == 310)
+    }
+
+    /// A file of the log that cannot be made, as when a process has too many open, stops no writer.
+    @Test func aLogFileThatCannotBeMadeStopsNobody() throws {
+        let disk = SimulatedDisk()
+        let store = try InMemoryVectorStore(at: "d", on: disk, durability: Self.durability(.always))
+        for number in 0..<4 { try DurableFaultTests.call(number, store) }
+        disk.fail { _, what in what == "create" || what == "synchronize directory" ? .refuse(EMFILE) : nil }
+        #expect(throws: VectorStoreError.self) { try store.checkpoint() }
+        try DurableFaultTests.call(5, store)
+        let expected = try DurableFaultTests.contents(store)
+        #expect(try DurableFaultTests.contents(InMemoryVectorStore(at: "d", on: disk.afterKill())) == expected)
+    }
+
     /// A store that is let go while it makes a checkpoint does not keep the directory.
     @Test func aStoreThatIsLetGoLeavesTheDirectory() throws {
         let disk = SimulatedDisk()

@@ -32,7 +32,8 @@ final class CodedQueries: @unchecked Sendable {
                     (raw + query).initialize(
                         to: Self.encode(
                             base + (query - first), stride: block, norm: norms[query], metric, book,
-                            most: Double(cvk_most_of_query(kernel.raw)), memory + query * bytes, memory + query * bytes + prefix))
+                            most: Double(cvk_most_of_query(kernel.raw)), memory + query * bytes,
+                            memory + query * bytes + prefix))
                 }
             }
         }

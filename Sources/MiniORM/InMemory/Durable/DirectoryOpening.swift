@@ -147,7 +147,8 @@ struct DirectoryOpening {
                 case .torn, .damaged: throw corrupted(path, "byte \(reading.offset) and what follows is damaged")
                 }
                 log = WriteLog.Position(
-                    header: reading.header, end: reading.offset, nextSequence: reading.nextSequence,
+                    header: reading.header, end: reading.offset, lengthBefore: log.lengthBefore + log.end,
+                    nextSequence: reading.nextSequence,
                     isMarked: reading.isMarked, isSuspect: log.isSuspect)
                 return .success(())
             } catch { return .failure(error) }

@@ -38,7 +38,8 @@ public struct OpeningReport: Sendable, Hashable {
     /// acknowledged; or, where the policy does not wait for the disk, of the last calls before a power cut. Damage looks
     /// the same where nothing behind it says that the disk had been waited for: in the last call before a process was
     /// killed and, with ``Durability/Synchronization/every(_:)`` and ``Durability/Synchronization/never``, anywhere since
-    /// the disk was last waited for. After ``InMemoryVectorStore/close()`` nothing is cut, and damage is an error.
+    /// the disk was last waited for. After ``InMemoryVectorStore/close()`` nothing is cut, and damage is an error; only of
+    /// a log whose file was made shorter since, as by a copy that ended too early, the log itself says nothing.
     public var cutBytes = 0
     /// Where these bytes are kept: a file of the directory that is never read again, behind a copy of the log's header.
     /// The last 16 such files stay, and may be deleted. `nil` where nothing was cut, or nothing but zeros.

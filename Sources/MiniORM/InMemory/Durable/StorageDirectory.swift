@@ -22,6 +22,8 @@ final class StorageDirectory: Sendable {
     private let state: Mutex<State>
     private let background = DispatchQueue(label: "mini-orm.checkpoint")
     private let isScheduled = Atomic(false)
+    /// How long the log was when a checkpoint that was due failed; 0 where none has since.
+    private let lengthAtFailure = Atomic(0)
     /// Whether nobody has the store any more.
     private let isLetGo = Atomic(false)
 
@@ -158,10 +160,26 @@ final class StorageDirectory: Sendable {
     static func publish(
         _ manifest: Manifest, _ layer: any FileLayer, _ files: DirectoryFiles
     ) throws(VectorStoreError) {
-        try layer.remove(files.draft)
-        let draft = try layer.open(files.draft, isNew: true)
-        try draft.write(manifest.bytes, at: 0)
-        try draft.synchronize()
+        try draft(manifest, layer, files)
+        try publishDraft(layer, files)
+    }
+
+    /// Writes a manifest that nobody opens yet; nothing of it stays where that fails.
+    private static func draft(
+        _ manifest: Manifest, _ layer: any FileLayer, _ files: DirectoryFiles
+    ) throws(VectorStoreError) {
+        do throws(VectorStoreError) {
+            try layer.remove(files.draft)
+            let draft = try layer.open(files.draft, isNew: true)
+            try draft.write(manifest.bytes, at: 0)
+            try draft.synchronize()
+        } catch {
+            try? layer.remove(files.draft)
+            throw error
+        }
+    }
+
+    private static func publishDraft(_ layer: any FileLayer, _ files: DirectoryFiles) throws(VectorStoreError) {
         try layer.rename(files.draft, to: files.manifest)
         try layer.synchronize(directory: files.path)
     }
@@ -208,10 +226,10 @@ extension StorageDirectory {
     /// Called after a write: starts a checkpoint where the log is long.
     func noteWrite() {
         let limit = min(max(1 << 16, durability.checkpointBytes), 1 << 60)
-        guard let log, log.length > limit else { return }
+        guard let log, isDue(log, limit) else { return }
         // Writers that are faster than checkpoints wait for one.
         if log.length > 4 * limit {
-            try? checkpoint { log.length > limit }
+            tryCheckpoint(log, limit)
             return
         }
         if isScheduled.exchange(true, ordering: .relaxed) { return }
@@ -219,9 +237,23 @@ extension StorageDirectory {
         background.async { [weak self] in
             guard let self else { return }
             isScheduled.store(false, ordering: .relaxed)
-            // What fails here is tried again after the next write; the log has everything.
-            try? checkpoint { log.length > limit }
+            tryCheckpoint(log, limit)
         }
+    }
+
+    /// What fails here is tried again when the log has grown by a quarter of the limit; it has everything.
+    private func tryCheckpoint(_ log: WriteLog, _ limit: Int) {
+        do throws(VectorStoreError) {
+            try checkpoint { isDue(log, limit) }
+            lengthAtFailure.store(0, ordering: .relaxed)
+        } catch {
+            lengthAtFailure.store(log.length, ordering: .relaxed)
+        }
+    }
+
+    private func isDue(_ log: WriteLog, _ limit: Int) -> Bool {
+        let tried = lengthAtFailure.load(ordering: .relaxed)
+        return log.length > (tried == 0 ? limit : max(limit, tried + limit / 4))
     }
 
     /// Makes the checkpoint that is due after a failure, also where nobody writes any more.
@@ -263,7 +295,12 @@ extension StorageDirectory {
             if isLetGo.load(ordering: .relaxed) { throw Self.closed }
         }
         try checkPlace(state.lock)
-        try Self.publish(manifest, layer, files)
+        do throws(VectorStoreError) { try Self.draft(manifest, layer, files) } catch {
+            // Room that others need; from here on a manifest on the disk may name it.
+            try? layer.remove(files.data(manifest.nextFile - 1))
+            throw error
+        }
+        try Self.publishDraft(layer, files)
         state.manifest = manifest
         log.goOn(in: firstLog)
         // What is left over is removed after the next checkpoint, or when the directory is opened.

@@ -10,11 +10,15 @@ public struct RecoveryReport: Sendable, Hashable {
     public var lostCalls = 0
     /// Whether calls behind the last one that could be read may have been lost: the log could not be followed to its end.
     public var isLogCut = false
+    /// Bytes at the end of the log that could not be read: of a call whose writing was interrupted, and which was never
+    /// acknowledged, or damaged ones, which look the same there (see ``OpeningReport/cutBytes``).
+    public var cutBytes = 0
     /// What was damaged: files and what is wrong with them.
     public var damage: [String] = []
 
-    /// Whether everything was saved.
-    public var isComplete: Bool { lostRecords == 0 && lostCalls == 0 && !isLogCut }
+    /// Whether everything was saved. Not where the log ends with bytes that could not be read, although these may be of
+    /// a call that nobody was told was kept.
+    public var isComplete: Bool { lostRecords == 0 && lostCalls == 0 && !isLogCut && cutBytes == 0 }
 }
 
 extension InMemoryVectorStore {
@@ -220,8 +224,12 @@ private struct StoreRecovery {
             }
             let isTorn = if case .torn = reading.end { isLast } else { false }
             guard let lost = reading.skip() else {
-                // The end of a call whose writing was interrupted.
-                if !isTorn { cut("log-\(number): damaged from byte \(offset) on") }
+                if isTorn {
+                    report.cutBytes = bytes.count - offset
+                    report.damage.append("log-\(number): \(report.cutBytes) bytes at the end cannot be read")
+                } else {
+                    cut("log-\(number): damaged from byte \(offset) on")
+                }
                 return
             }
             lose(calls: lost, "log-\(number): byte \(offset) and what follows is damaged")

@@ -44,12 +44,16 @@ extension WriteLog {
             state.synchronizedEnd = state.end
             state.synchronized = state.nextSequence - 1
         }
+        // One without entries was begun for a checkpoint that failed.
+        if state.end == LogHeader.length { return state.header.number }
         let header = LogHeader(
             store: state.header.store, number: state.header.number + 1, firstSequence: state.nextSequence,
             previousEnd: UInt64(state.end))
         state.lastNumber = max(state.lastNumber, header.number)
         let file: any LayeredFile
         do throws(VectorStoreError) { file = try Self.begin(files, directory, header) } catch {
+            // Where there is no file, as when too many are open, nothing has to be undone.
+            if (try? files.exists(Self.path(directory, header.number))) == false { throw error }
             // Its header says where this file ends: if it came back after a power cut, it would cut what this file is
             // given from here on.
             do throws(VectorStoreError) {
@@ -60,6 +64,7 @@ extension WriteLog {
             }
             throw error
         }
+        state.lengthBefore += state.end
         begin(file, header, &state)
         return header.number
     }
@@ -76,7 +81,9 @@ extension WriteLog {
     /// Called when the disk has a manifest that names the file that ``rotate()`` has begun.
     func goOn(in number: UInt64) {
         state.withLock { state in
+            if state.header.number == number { state.lengthBefore = 0 }
             guard let (file, header) = state.next, header.number == number else { return }
+            state.lengthBefore = 0
             // The checkpoint has waited for all who write to a collection that it has, so that it has what they were told
             // is kept. Whoever still waits here writes to one that is dropped.
             if state.synchronized + 1 < state.nextSequence {

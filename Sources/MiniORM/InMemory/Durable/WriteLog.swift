@@ -17,8 +17,8 @@ internal import Synchronization
 /// 2. A file that begins a chain gets its first entry when the disk has the manifest that names it. Until then the old
 ///    manifest is opened, whose chain does not lead to it, and whose last file is as it was; from then on the new one
 ///    is, and with it all that had been acknowledged, as the data files have it. There is no moment without either.
-/// 3. A number is used twice only for a file that no manifest can name: one that begins a chain has a new one each time,
-///    as the disk may have a manifest although it has said that writing it failed.
+/// 3. A number is given to a second file only where no manifest can name the first: one that begins a chain has a new one
+///    each time, as the disk may have a manifest although it has said that writing it failed.
 /// 4. Whoever waits for an entry is told that it is kept when the disk has said so of the file that the entry is in, and
 ///    for no other reason: not when the log goes on in another file meanwhile (``State/lost``).
 /// 5. Entries of the last file that nobody was told of, as their synchronization failed, may be found when it is opened
@@ -27,6 +27,8 @@ final class WriteLog: Sendable {
     struct State {
         var file: any LayeredFile
         var header: LogHeader
+        /// The lengths of the files that come before it, from the one that the manifest names.
+        var lengthBefore: Int
         /// Where the entries end, and the number of the next one.
         var end: Int
         var nextSequence: UInt64
@@ -57,6 +59,8 @@ final class WriteLog: Sendable {
     struct Position {
         var header: LogHeader
         var end: Int
+        /// The lengths of the files before.
+        var lengthBefore = 0
         var nextSequence: UInt64
         /// Whether the last entry is a mark, or there is none.
         var isMarked: Bool
@@ -91,7 +95,8 @@ final class WriteLog: Sendable {
         }
         let last = position.nextSequence - 1
         var state = State(
-            file: file, header: position.header, end: position.end, nextSequence: position.nextSequence,
+            file: file, header: position.header, lengthBefore: position.lengthBefore, end: position.end,
+            nextSequence: position.nextSequence,
             synchronizedEnd: position.end, synchronized: last, isMarked: position.isMarked,
             lastNumber: position.header.number)
         if position.isSuspect {
@@ -102,8 +107,8 @@ final class WriteLog: Sendable {
         self.state = Mutex(state)
     }
 
-    /// The length of the file.
-    var length: Int { state.withLock { $0.end } }
+    /// The length of all that would have to be repeated.
+    var length: Int { state.withLock { $0.lengthBefore + $0.end } }
     /// Why nothing can be written until there is a checkpoint.
     var failure: VectorStoreError? { state.withLock { $0.failure } }
 
