@@ -30,8 +30,16 @@ struct IdTable: Sendable {
 
     private func start(_ hash: UInt64) -> (tag: UInt32, index: Int) {
         let tag = UInt32(truncatingIfNeeded: hash)
-        return (tag, Int(tag) & (slots.count - 1))
+        return (tag, Self.home(tag, of: slots.count))
     }
+
+    /// Where a search for a hash begins: slots are in the order of hashes, so that a larger table is filled from its
+    /// beginning to its end.
+    private static func home(_ tag: UInt32, of size: Int) -> Int {
+        Int(truncatingIfNeeded: (UInt64(tag) &* UInt64(size)) >> 32)
+    }
+
+    private func next(_ index: Int) -> Int { index + 1 == slots.count ? 0 : index + 1 }
 
     /// Has the processor fetch the slot at which a search for a hash begins, so that it does not wait for it then.
     func prefetch(_ hash: UInt64) {
@@ -46,7 +54,7 @@ struct IdTable: Sendable {
         while slots[index].serial != .max {
             let slot = slots[index]
             if slot.hash == tag, isMeant(RowLocation(serial: slot.serial, row: slot.row)) { return index }
-            index = (index + 1) & (slots.count - 1)
+            index = next(index)
         }
         return nil
     }
@@ -81,7 +89,7 @@ struct IdTable: Sendable {
     mutating func insert(_ hash: UInt64, _ location: RowLocation) {
         reserve(count + 1)
         var (tag, index) = start(hash)
-        while slots[index].serial != .max { index = (index + 1) & (slots.count - 1) }
+        while slots[index].serial != .max { index = next(index) }
         slots[index] = Slot(hash: tag, serial: location.serial, row: location.row)
         count += 1
     }
@@ -91,16 +99,16 @@ struct IdTable: Sendable {
         guard let index = slot(hash, isMeant) else { return nil }
         let old = RowLocation(serial: slots[index].serial, row: slots[index].row)
         // What follows moves up, so that no search ends too early.
-        let mask = slots.count - 1
+        let size = slots.count
+        func distance(_ from: Int, _ to: Int) -> Int { to >= from ? to - from : to - from + size }
         var hole = index
-        var next = (hole + 1) & mask
-        while slots[next].serial != .max {
-            let home = Int(slots[next].hash) & mask
-            if (next - home) & mask >= (next - hole) & mask {
-                slots[hole] = slots[next]
-                hole = next
+        var other = next(hole)
+        while slots[other].serial != .max {
+            if distance(Self.home(slots[other].hash, of: size), other) >= distance(hole, other) {
+                slots[hole] = slots[other]
+                hole = other
             }
-            next = (next + 1) & mask
+            other = next(other)
         }
         slots[hole] = Self.free
         count -= 1
@@ -114,13 +122,13 @@ struct IdTable: Sendable {
     mutating func reserve(_ rows: Int) {
         guard !hasRoom(rows) else { return }
         var size = max(16, slots.count)
-        while rows > size / 4 * 3 { size *= 2 }
+        // Twice as many in two steps: powers of two, and those times one and a half.
+        while rows > size / 4 * 3 { size = size & (size - 1) == 0 ? size / 2 * 3 : size / 3 * 4 }
         let old = slots
         slots = [Slot](repeating: Self.free, count: size)
-        let mask = size - 1
         for slot in old where slot.serial != .max {
-            var index = Int(slot.hash) & mask
-            while slots[index].serial != .max { index = (index + 1) & mask }
+            var index = Self.home(slot.hash, of: size)
+            while slots[index].serial != .max { index = next(index) }
             slots[index] = slot
         }
     }
