@@ -174,8 +174,8 @@ CVK_INLINE size_t cvk_refine_rows(const cvk_shape shape, const cvk_coded_rows *r
                        query->record_constant;
         float unit = shape == cvk_shape_cosine ? 1 : query->weight * rows->norms[row];
         float bound = bounds[index] + unit * change;
-        // A row that is always to be chosen stays so: infinity minus infinity.
-        bound = bound != bound ? bounds[index] : bound;
+        // Both hold. A row that is always to be chosen stays so: infinity minus infinity is not below anything.
+        bound = bound < bounds[index] ? bound : bounds[index];
         numbers[kept] = numbers[index];
         bounds[kept] = bound;
         kept += !(bound < threshold);

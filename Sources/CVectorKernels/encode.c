@@ -74,6 +74,44 @@ void cvk_encode_group(const float *components, size_t stride, size_t count, cons
     }
 }
 
+void cvk_coarse_steps(const float *components, size_t stride, size_t count, const double *row_factors, double *steps,
+                      double *residuals, double *highest_missed) {
+    double highest[CVK_GROUP], energies[CVK_GROUP], tried[CVK_GROUP];
+    cvk_measure_group(components, stride, count, row_factors, highest, energies);
+    for (size_t row = 0; row < CVK_GROUP; row++) {
+        highest[row] /= 7.5;
+        // The best for a normal distribution.
+        const double least = count > 0 ? 0.36 * sqrt(energies[row] / (double)count) : 0;
+        tried[row] = least < highest[row] ? least : highest[row];
+        steps[row] = highest[row];
+        residuals[row] = INFINITY;
+        highest_missed[row] = 0;
+    }
+    for (bool goes_on = true; goes_on;) {
+        double sums[CVK_GROUP] = {0}, maxima[CVK_GROUP] = {0}, inverses[CVK_GROUP];
+        for (size_t row = 0; row < CVK_GROUP; row++) inverses[row] = inverse(tried[row]);
+        for (size_t k = 0; k < count; k++) {
+            for (size_t row = 0; row < CVK_GROUP; row++) {
+                const double value = (double)components[k * stride + row] * row_factors[row];
+                const double missed = fabs(value - nearest(value, inverses[row], -8, 7) * tried[row]);
+                sums[row] += missed * missed;
+                maxima[row] = missed > maxima[row] ? missed : maxima[row];
+            }
+        }
+        goes_on = false;
+        for (size_t row = 0; row < CVK_GROUP; row++) {
+            if (sums[row] < residuals[row]) {
+                residuals[row] = sums[row];
+                steps[row] = tried[row];
+                highest_missed[row] = maxima[row];
+            }
+            if (!(tried[row] < highest[row])) continue;
+            tried[row] = tried[row] * 1.4 < highest[row] ? tried[row] * 1.4 : highest[row];
+            goes_on = true;
+        }
+    }
+}
+
 // Puts a code from -8 to 7 into half of a byte.
 CVK_INLINE void put(uint8_t *byte, size_t shift, double code) {
     *byte = (uint8_t)((*byte & ~(15 << shift)) | (8 + (int)code) << shift);

@@ -436,6 +436,36 @@ import Testing
         }
     }
 
+    /// The step that is chosen is no worse than that which has a code near every component, nor than the best for a normal
+    /// distribution, and what is said of it is true.
+    @Test func coarseStepsMissLittle() {
+        let count = 60
+        var (components, rowFactors) = Self.components(count)
+        // One row of a few large components, one of nothing but one.
+        for k in 0..<count { components[k * 16 + 5] *= k % 20 == 0 ? 40 : 1 }
+        for k in 1..<count { components[k * 16 + 6] = 0 }
+        var highest = [Double](repeating: -1, count: 16)
+        var (energies, steps, residuals, missed) = (highest, highest, highest, highest)
+        cvk_measure_group(components, 16, count, rowFactors, &highest, &energies)
+        cvk_coarse_steps(components, 16, count, rowFactors, &steps, &residuals, &missed)
+        for row in 0..<16 {
+            func misses(_ step: Double) -> [Double] {
+                (0..<count).map { k in
+                    let value = Double(components[k * 16 + row]) * rowFactors[row]
+                    return step > 0 ? abs(value - max(-8, min(7, (value / step).rounded())) * step) : abs(value)
+                }
+            }
+            func square(_ misses: [Double]) -> Double { misses.reduce(0) { $0 + $1 * $1 } }
+            #expect(abs(square(misses(steps[row])) - residuals[row]) <= 1e-9)
+            #expect(abs((misses(steps[row]).max() ?? 0) - missed[row]) <= 1e-9)
+            let normal = 0.36 * (energies[row] / Double(count)).squareRoot()
+            for other in [highest[row] / 7.5, min(highest[row] / 7.5, normal)] {
+                #expect(residuals[row] <= square(misses(other)) + 1e-9)
+            }
+        }
+        #expect(steps[3] == 0 && residuals[3] == 0 && missed[3] == 0)
+    }
+
     @Test func vectorsBecomeOrthonormal() {
         var vectors: [Double] = [3, 4, 0, 0, 1, 1, 1, 0, 6, 8, 0, 0, 1e-9, 1, 0, 5]
         cvk_orthonormalize(&vectors, 4, 4)

@@ -157,15 +157,16 @@ final class ChunkCodes: @unchecked Sendable {
         }
         let fine = measure(book.leads..<book.fine), coarse = measure(book.fine..<book.leading)
         let further = measure(book.leading..<book.count)
+        var (steps, residuals, missed) = (fine.energies, fine.energies, fine.energies)
+        cvk_coarse_steps(
+            coordinates + book.fine * stride, stride, book.coarse, inverses, &steps, &residuals, &missed)
         var scales = Scales()
         for row in 0..<16 {
-            let step = CodeBook.coarseStep(
-                highest: coarse.highest[row], energy: coarse.energies[row], count: book.coarse)
-            let scale = max(fine.highest[row] / 127, step / Double(CVK_COARSE))
+            let scale = max(fine.highest[row] / 127, steps[row] / Double(CVK_COARSE))
             scales.first[row] = cvk_rounded_up(Float(scale))
             // A sixteenth of a coarse step, or as much as it takes.
-            let least = book.coarse == 0 ? 0 : scales.first[row] * Float(CVK_COARSE) / 16
-            scales.record[row] = max(least, Float(further.highest[row] / 127))
+            let least = book.coarse == 0 ? 0 : Double(scales.first[row]) * Double(CVK_COARSE) / 16
+            scales.record[row] = Float(max(least, missed[row] / 7.5, further.highest[row] / 127))
             scales.energies[row] = fine.energies[row] + coarse.energies[row]
             scales.furtherEnergies[row] = further.energies[row]
         }
@@ -176,12 +177,6 @@ final class ChunkCodes: @unchecked Sendable {
 }
 
 extension CodeBook {
-    /// The step of coarse codes for components whose largest magnitude and square of the norm are known: most numbers of
-    /// a normal distribution are a little nearer to their codes if the largest do not have any.
-    static func coarseStep(highest: Double, energy: Double, count: Int) -> Double {
-        count == 0 ? 0 : min(highest / 7.5, 0.36 * (energy / Double(count)).squareRoot())
-    }
-
     /// At most this is the norm of what the axes leave of a unit vector, whose coordinates' squares add up to `energy`.
     func tail(_ energy: Double) -> Double {
         let along = max(0, energy.squareRoot() - drift)

@@ -125,9 +125,10 @@ struct CodePlan: Sendable {
     private struct Coordinates {
         private let vectors: [Float]
         private let count: Int
-        /// The squares so far, added up.
+        /// The squares so far, added up, and those of the leads, which have no codes.
         private(set) var energies: [Float]
-        /// The highest magnitudes, so far and among the latest, but for the lead, which has no part in the scale.
+        private var leads: [Float]
+        /// The highest magnitudes, so far and among the latest, but for the lead.
         private(set) var highest: [Float]
         private(set) var latest: [Float]
 
@@ -135,11 +136,13 @@ struct CodePlan: Sendable {
             self.vectors = vectors
             count = vectors.count / width
             energies = [Float](repeating: 0, count: count)
-            (highest, latest) = (energies, energies)
+            (leads, highest, latest) = (energies, energies, energies)
         }
 
         /// What is left of the lengths.
         var tails: [Float] { energies.map { max(0, 1 - $0).squareRoot() } }
+        /// The squares of components that have codes, added up.
+        var coded: [Float] { zip(energies, leads).map { max(0, $0 - $1) } }
 
         /// The next coordinates, up to `step` of them, a vector after the other.
         mutating func next(_ components: Range<Int>, axes: [Float], width: Int) -> [Float] {
@@ -154,54 +157,80 @@ struct CodePlan: Sendable {
                 let few = Array(axes[components.lowerBound * width..<components.upperBound * width])
                 RowSample.products(vectors, count, few, components.count, width: width, into: &block, stride: step)
             }
-            let leads = components.lowerBound == 0 && !axes.isEmpty ? 1 : 0
+            let hasLeads = components.lowerBound == 0 && !axes.isEmpty
             for vector in 0..<count {
                 latest[vector] = 0
                 for (index, value) in block[vector * step..<(vector + 1) * step].enumerated() {
                     energies[vector] += value * value
-                    if index >= leads { latest[vector] = max(latest[vector], value.magnitude) }
+                    if index > 0 || !hasLeads { latest[vector] = max(latest[vector], value.magnitude) }
                 }
+                if hasLeads { leads[vector] = block[vector * step] * block[vector * step] }
                 highest[vector] = max(highest[vector], latest[vector])
             }
             return block
         }
     }
 
-    /// Vectors of which the components from one on have coarse codes.
+    /// Rows and queries of which the components from one on have coarse codes.
     private struct CoarseCoordinates {
-        /// What the components before have.
-        private let energies: [Float]
-        private let highestBefore: [Float]
-        private var highest: [Float]
+        let fine: Int
+        private let highestOfRows: [Float]
+        private let queries: Coordinates
+        private var highestOfQueries: [Float]
+        /// The rows' components from `fine` on, each of all rows.
+        private var columns: [Float] = []
 
-        init(after coordinates: Coordinates) {
-            energies = coordinates.energies
-            highestBefore = coordinates.highest
-            highest = energies.map { _ in 0 }
+        init(fine: Int, _ rows: Coordinates, _ queries: Coordinates) {
+            self.fine = fine
+            highestOfRows = rows.highest
+            self.queries = queries
+            highestOfQueries = queries.highest.map { _ in 0 }
         }
 
-        mutating func add(_ coordinates: Coordinates) {
-            for index in highest.indices { highest[index] = max(highest[index], coordinates.latest[index]) }
-        }
-
-        /// The steps of rows' codes, of which `count` are coarse. The few components that have no code near them make
-        /// up for a twentieth.
-        func rowSteps(_ coordinates: Coordinates, count: Int) -> [Float] {
-            highest.indices.map { index in
-                let energy = Double(max(0, coordinates.energies[index] - energies[index]))
-                let coarse = CodeBook.coarseStep(highest: Double(highest[index]), energy: energy, count: count)
-                return max(1.05 * Float(coarse) / Float(CVK_COARSE), highestBefore[index] / 127)
+        mutating func add(_ block: [Float], _ components: Int, _ queries: Coordinates) {
+            let rows = highestOfRows.count
+            for component in 0..<components {
+                for row in 0..<rows { columns.append(block[row * step + component]) }
+            }
+            for index in highestOfQueries.indices {
+                highestOfQueries[index] = max(highestOfQueries[index], queries.latest[index])
             }
         }
 
-        /// The steps of queries' codes, and the queries' norms in the terms of rows' steps.
-        func querySteps(_ coordinates: Coordinates) -> (steps: [Float], norms: [Float]) {
+        /// What the codes of each row miss, in terms of the steps of those that are not coarse.
+        func missedByRows() -> [Float] {
+            let rows = highestOfRows.count
+            let (weight, count) = (Double(CVK_COARSE), columns.count / rows)
+            var missed: [Float] = []
+            missed.reserveCapacity(rows)
+            let ones = [Double](repeating: 1, count: 16)
+            var (steps, residuals, highest) = (ones, ones, ones)
+            columns.withUnsafeBufferPointer { columns in
+                guard let base = columns.baseAddress else { return }
+                for start in stride(from: 0, to: rows, by: 16) {
+                    cvk_coarse_steps(base + start, rows, count, ones, &steps, &residuals, &highest)
+                    for row in 0..<16 {
+                        let step = max(steps[row] / weight, Double(highestOfRows[start + row]) / 127)
+                        let coarse =
+                            step * weight > steps[row]
+                            ? Double(count) / 12 * step * step : residuals[row] / weight / weight
+                        missed.append(Float((Double(fine) / 12 * step * step + coarse).squareRoot()))
+                    }
+                }
+            }
+            return missed
+        }
+
+        /// The steps of queries' codes, and the queries' norms in the same terms as what rows' codes miss.
+        func ofQueries(_ now: Coordinates, most: Float) -> (steps: [Float], norms: [Float]) {
             let weight = Float(CVK_COARSE)
-            let norms = highest.indices.map { index in
-                let energy = max(0, coordinates.energies[index] - energies[index])
-                return (energies[index] + weight * weight * energy).squareRoot()
+            let norms = zip(queries.coded, now.coded).map { before, all in
+                (before + weight * weight * max(0, all - before)).squareRoot()
             }
-            return (highest.indices.map { max(highestBefore[$0], weight * highest[$0]) / 127 }, norms)
+            let steps = highestOfQueries.indices.map {
+                max(queries.highest[$0] / most, weight * highestOfQueries[$0] / 127)
+            }
+            return (steps, norms)
         }
     }
 
@@ -223,44 +252,43 @@ struct CodePlan: Sendable {
         let least = asked.flatMap { query in sample.norms.map { query.leastCosine(rowNorm: $0) } }
         var shares: [Share] = []
         var sums = [Float](repeating: 0, count: asked.count * rows)
+        let most = Float(cvk_most_of_query(VectorKernel.best.raw))
         // Along axes the strongest components keep their codes. One or two ways are enough: they hardly differ.
         let fines = axes.isEmpty ? [0] : [step, 2 * step]
-        var coarse: [(fine: Int, rows: CoarseCoordinates, queries: CoarseCoordinates)] = []
+        var coarse: [CoarseCoordinates] = []
         let components = axes.isEmpty ? sample.dimension : axes.count / width
         for start in stride(from: 0, to: components, by: step) {
-            if fines.contains(start) {
-                coarse.append((start, CoarseCoordinates(after: ofRows), CoarseCoordinates(after: ofQueries)))
-            }
+            if fines.contains(start) { coarse.append(CoarseCoordinates(fine: start, ofRows, ofQueries)) }
             let end = min(start + step, components)
             let block = ofRows.next(start..<end, axes: axes, width: width)
             let further = products(ofQueries.next(start..<end, axes: axes, width: width), block, width: step)
             for index in sums.indices { sums[index] += further[index] }
             let (rowTails, queryTails) = (ofRows.tails, ofQueries.tails)
-            func add(coarse: Int, _ rowSteps: [Float], _ querySteps: [Float], _ queryNorms: [Float]) {
-                // What codes miss of a component is spread evenly over a step.
-                let missedByRow = (Float(end) / 12).squareRoot()
-                let missedByQuery = ((Float(end - coarse) + Float(coarse) / Float(CVK_COARSE * CVK_COARSE)) / 12)
-                    .squareRoot()
+            func add(coarse: Int, missedByRows: [Float], _ querySteps: [Float], _ queryNorms: [Float]) {
+                // What codes miss of a component is spread evenly over a step; a query's coarse ones are shorter.
+                let weight = Float(CVK_COARSE)
+                let perStep = ((Float(end - coarse) + Float(coarse) / (weight * weight)) / 12).squareRoot()
                 var left = 0
                 for query in asked.indices {
-                    let (perStep, missed) = (missedByRow * queryNorms[query], missedByQuery * querySteps[query])
+                    let (norm, missed) = (queryNorms[query], perStep * querySteps[query])
                     for row in 0..<rows {
-                        let unknown = rowTails[row] * queryTails[query] + rowSteps[row] * perStep + missed
+                        let unknown = rowTails[row] * queryTails[query] + missedByRows[row] * norm + missed
                         if sums[query * rows + row] + unknown >= least[query * rows + row] { left += 1 }
                     }
                 }
                 shares.append(
                     Share(components: end, coarse: coarse, share: Double(left) / Double(asked.count * rows)))
             }
+            let perStep = (Float(end) / 12).squareRoot()
             add(
-                coarse: 0, ofRows.highest.map { $0 / 127 }, ofQueries.highest.map { $0 / 127 },
-                ofQueries.energies.map { $0.squareRoot() })
+                coarse: 0, missedByRows: ofRows.highest.map { $0 / 127 * perStep }, ofQueries.highest.map { $0 / most },
+                ofQueries.coded.map { $0.squareRoot() })
             for index in coarse.indices {
-                coarse[index].rows.add(ofRows)
-                coarse[index].queries.add(ofQueries)
-                let count = end - coarse[index].fine
-                let (querySteps, queryNorms) = coarse[index].queries.querySteps(ofQueries)
-                add(coarse: count, coarse[index].rows.rowSteps(ofRows, count: count), querySteps, queryNorms)
+                coarse[index].add(block, end - start, ofQueries)
+                let (querySteps, queryNorms) = coarse[index].ofQueries(ofQueries, most: most)
+                add(
+                    coarse: end - coarse[index].fine, missedByRows: coarse[index].missedByRows(), querySteps,
+                    queryNorms)
             }
         }
         return shares
