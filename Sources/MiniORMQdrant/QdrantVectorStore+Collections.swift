@@ -16,37 +16,66 @@ extension QdrantVectorStore {
                     .invalidArgument, "a dimension is 1 to \(QdrantCollection.maximumDimension)", store: Self.name)
             }
             let indexes = try options.collection.indexRequests
-            if let present = try await info(wanted.name) {
-                switch request.mode {
-                case .create: throw Self.exists(wanted.name)
-                case .ensure: return try await ensure(wanted, present, indexes)
-                case .overwrite: try await drop(wanted.name, present)
+            var failure = Self.exists(wanted.name)
+            // Others may create and drop it meanwhile; whoever loses looks again.
+            for _ in 0..<8 {
+                do throws(VectorStoreError) {
+                    if try await create(wanted, request.mode, indexes) { return }
+                } catch {
+                    guard error.code == .collectionNotFound else { throw error }
+                    failure = error
                 }
             }
-            let creation = String(UInt64.random(in: .min ... .max), radix: 36)
-            let identity: PointIdentity = options.idPolicy == .uuid ? .uuid : .hashed
-            do throws(VectorStoreError) {
-                _ = try await connection.call(
-                    QdrantMethods.create,
-                    Qdrant_CreateCollection(
-                        wanted, options: options.collection, identity: identity, creation: creation))
-            } catch {
-                // Another program was faster, or our own first try got through and its reply did not.
-                guard let present = try? await info(wanted.name) else { throw error }
-                if QdrantCollection(present)?.creation != creation {
-                    // A collection that may be another program's is never marked as ours.
-                    guard request.mode == .ensure else { throw Self.exists(wanted.name) }
-                    return try await ensure(wanted, present, indexes)
-                }
-            }
-            guard let made = try await info(wanted.name) else { throw Self.notFound(wanted.name) }
-            let collection = try learn(wanted.name, made)
-            // Where the server keeps no metadata, the mark is an index on a field that no point has.
-            let mark = collection.isOurs ? [] : [Self.index(Reserved.marker(identity), .bool)]
-            try await createIndexes(mark + [Self.roughIndex] + indexes, of: wanted.name, collection)
+            throw failure
         } catch {
             throw error.adding(store: Self.name, collection: wanted.name)
         }
+    }
+
+    /// Sees to it that there is a collection as wanted; false if another program came in between.
+    private func create(
+        _ wanted: CollectionDescription, _ mode: CreateCollectionRequest.Mode,
+        _ indexes: [Qdrant_CreateFieldIndexCollection]
+    ) async throws(VectorStoreError) -> Bool {
+        if let present = try await info(wanted.name) {
+            switch mode {
+            case .create: throw Self.exists(wanted.name)
+            case .ensure:
+                try await ensure(wanted, present, indexes)
+                return true
+            case .overwrite: try await drop(wanted.name, present)
+            }
+        }
+        let creation = String(UInt64.random(in: .min ... .max), radix: 36)
+        let identity: PointIdentity = options.idPolicy == .uuid ? .uuid : .hashed
+        do throws(VectorStoreError) {
+            _ = try await connection.call(
+                QdrantMethods.create,
+                Qdrant_CreateCollection(wanted, options: options.collection, identity: identity, creation: creation))
+        } catch {
+            // Another program was faster, or our own first try got through and its reply did not.
+            guard let present = try? await info(wanted.name) else {
+                if error.code == .collectionAlreadyExists, mode != .create { return false }
+                throw error
+            }
+            let other = QdrantCollection(present)
+            if other?.creation != creation {
+                if mode == .create { throw Self.exists(wanted.name) }
+                // One that was made since ours was dropped is as good, if it is as wanted. A collection that may be
+                // another program's is never marked as ours.
+                let isAlike =
+                    other?.isOurs == true && other?.dimension == wanted.dimension && other?.metric == wanted.metric
+                guard mode == .ensure || isAlike else { return false }
+                try await ensure(wanted, present, indexes)
+                return true
+            }
+        }
+        guard let made = try await info(wanted.name) else { return false }
+        let collection = try learn(wanted.name, made)
+        // Where the server keeps no metadata, the mark is an index on a field that no point has.
+        let mark = collection.isOurs ? [] : [Self.index(Reserved.marker(identity), .bool)]
+        try await createIndexes(mark + [Self.roughIndex] + indexes, of: wanted.name, collection)
+        return true
     }
 
     private static func index(_ key: String, _ type: Qdrant_FieldType) -> Qdrant_CreateFieldIndexCollection {

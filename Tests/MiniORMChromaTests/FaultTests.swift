@@ -91,6 +91,24 @@ struct FaultTests {
         proxy.child.kill()
     }
 
+    @Test("a collection that is being dropped is looked up again")
+    func beingDropped() async throws {
+        let server = try ChromaServer.store()
+        let name = "being-dropped"
+        let records = try await AsyncVectorRepository(server, name, dimension: 2, overwrite: true)
+        try await records.upsert([VectorRecord(id: "a", vector: [1, 0])])
+        // Looked up, and then: the collection is there still, or it is not.
+        let proxy = try FaultyProxy(["", "412", "", "", "412"])
+        let store = try proxy.store()
+        #expect(try await store.count(CountRequest(collection: name)) == 1)
+        try await server.dropCollection(name)
+        let error = await #expect(throws: VectorStoreError.self) {
+            _ = try await store.count(CountRequest(collection: name))
+        }
+        #expect(error?.code == .collectionNotFound)
+        proxy.child.kill()
+    }
+
     @Test("without retries, each fault is a typed error")
     func typed() async throws {
         let proxy = try FaultyProxy(["429", "503", "500", "cut", "half", "401"])

@@ -2,7 +2,7 @@
 
 faulty_proxy.py UPSTREAM_HOST:PORT [FAULT|OPTION=...]...    prints the port that it listens on
 
-Each fault is for one request, in turn: `429` and `503` answer so, `cut` closes the connection before the request is
+Each fault is for one request, in turn: `412`, `429` and `503` answer so, `cut` closes the connection before the request is
 passed on, `lose` after it (the server did its work, the client does not hear of it), `half` in the middle of the
 answer, `delay` answers after a minute, `late` after the option `pause=SECONDS`, `late-lose` does the work and closes
 the connection after as long, `replace` creates another collection of the name in the path after the request
@@ -89,7 +89,9 @@ class Proxy(BaseHTTPRequestHandler):
             fault = faults.pop(0) if faults else ""
         if fault.isdigit():
             headers = {"Retry-After": options.get("retry-after", "1")} if fault == "429" else {}
-            self.answer(int(fault), b'{"error":"fault"}', headers)
+            # What the server says of a collection that is being dropped.
+            gone = b'{"error":"InternalError","message":"Missing field: [Missing metadata segment]"}'
+            self.answer(int(fault), gone if fault == "412" else b'{"error":"fault"}', headers)
             return
         if fault == "delay":
             time.sleep(60)

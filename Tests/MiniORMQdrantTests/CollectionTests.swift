@@ -80,6 +80,49 @@ extension ServerTests {
             }
         }
 
+        /// Each has a collection of its shape afterwards, whoever came last.
+        @Test func manyMayOverwriteAtOnce() async throws {
+            let name = "raced-\(UInt32.random(in: 0 ... .max))"
+            for round in 0..<4 {
+                let outcomes = await withTaskGroup(of: VectorStoreError?.self) { group in
+                    for _ in 0..<10 {
+                        group.addTask {
+                            do {
+                                let store = try Server.store()
+                                _ = try await AsyncVectorRepository(
+                                    store, name, dimension: 4, metric: .l2, overwrite: true)
+                                try await store.close()
+                                return nil
+                            } catch { return error as? VectorStoreError ?? VectorStoreError(.backend, "\(error)") }
+                        }
+                    }
+                    return await group.reduce(into: [VectorStoreError]()) { if let error = $1 { $0.append(error) } }
+                }
+                #expect(outcomes.isEmpty, "round \(round)")
+            }
+            let store = try Server.store()
+            #expect(try await store.describeCollection(name)?.dimension == 4)
+            try await store.dropCollection(name)
+            try await store.close()
+        }
+
+        /// The largest floats, brought to length 1 by the server and back, stay numbers.
+        @Test func theLargestFloatsStayFinite() async throws {
+            let store = try Server.store()
+            let name = "large-\(UInt32.random(in: 0 ... .max))"
+            let vectors = try await AsyncVectorRepository(store, name, dimension: 2000, metric: .cosine)
+            let large = VectorRecord(id: "a", vector: [Float](repeating: .greatestFiniteMagnitude, count: 2000))
+            try await vectors.upsert([large])
+            let found = try #require(try await vectors.fetch(["a"]).first)
+            #expect(found.vector.allSatisfy { abs($0 / .greatestFiniteMagnitude - 1) < 1e-6 })
+            try await vectors.upsert([found])
+            let query = (0..<2000).map { Float($0 == 0 ? 1.03 : $0 % 2 == 0 ? 1 : -1) }
+            let score = try #require(try await vectors.query(query, topK: 1).first).score
+            #expect(abs(score) < 1e-4)
+            try await store.dropCollection(name)
+            try await store.close()
+        }
+
         @Test func aCollectionOfAnotherShapeIsNotOpened() async throws {
             try await withForeign(.manhattan) { store, name in
                 let names = try await store.listCollections()

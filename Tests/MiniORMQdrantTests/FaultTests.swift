@@ -308,6 +308,39 @@ extension ServerTests {
             try await store.close()
         }
 
+        /// More calls than a connection takes at once, given up while they wait: every one ends, and the connection goes on.
+        @Test(arguments: [false, true]) func callsThatWaitCanBeGivenUp(isCancelled: Bool) async throws {
+            var options = QdrantOptions()
+            if !isCancelled { options.connection.deadline = .seconds(1) }
+            let store = try Server.service(options)
+            let name = "burst-\(UInt32.random(in: 0 ... .max))"
+            let vectors = try await AsyncVectorRepository(store, name, dimension: 4, metric: .dot, overwrite: true)
+            try await vectors.upsert([VectorRecord(id: "a", vector: [1, 2, 3, 4])])
+            let codes = await withTaskGroup(of: VectorStoreError.Code?.self) { group in
+                for _ in 0..<1500 {
+                    group.addTask {
+                        do {
+                            _ = try await vectors.query([1, 1, 1, 1])
+                            return nil
+                        } catch { return (error as? VectorStoreError)?.code ?? .backend }
+                    }
+                }
+                if isCancelled {
+                    try? await Task.sleep(for: .milliseconds(300))
+                    group.cancelAll()
+                }
+                return await group.reduce(into: [VectorStoreError.Code]()) { if let code = $1 { $0.append(code) } }
+            }
+            #expect(codes.allSatisfy { $0 == (isCancelled ? .cancelled : .timeout) })
+            #expect(!isCancelled || !codes.isEmpty)
+            let again = try Server.service()
+            #expect(try await again.count(CountRequest(collection: name)) == 1)
+            #expect(try await store.count(CountRequest(collection: name)) == 1)
+            try await again.dropCollection(name)
+            try await again.close()
+            try await store.close()
+        }
+
         @Test func cancellingTheTaskCancelsTheCall() async throws {
             try await Server.control("/reset", [:])
             // Neither an answer nor the deadline ends the call: the cancellation does, or nothing.

@@ -52,6 +52,11 @@ enum ChromaError {
         }
     }
 
+    /// Whether an answer is about a collection that is being dropped: it is there, and a part of it is not any more.
+    static func isOfCollectionBeingDropped(_ body: ByteBuffer?) -> Bool {
+        body.map { String(decoding: $0.readableBytesView, as: UTF8.self).contains("Missing metadata segment") } ?? false
+    }
+
     /// The store itself was closed, so that repeating cannot help.
     static func isClosed(_ error: any Error) -> Bool { error as? HTTPClientError == .alreadyShutdown }
 

@@ -113,7 +113,9 @@ final class ChromaTransport: Sendable {
             do { result = .success(try await execute(request, end)) } catch { result = .failure(error) }
             switch result {
             case .success(let response):
-                let status = response.status
+                let isBeingDropped =
+                    response.status == 412 && ChromaError.isOfCollectionBeingDropped(response.body)
+                let status = isBeingDropped ? 404 : response.status
                 if (200..<300).contains(status) || status == 404 || status == 409 {
                     return ChromaReply(status: status, body: response.body, isRepeated: attempt > 1)
                 }

@@ -50,7 +50,9 @@ struct StoredPoint: Sendable {
         guard let vector else { return nil }
         if let text = reserved?.vector, let vector = VectorText.decode(text) { return vector }
         guard let norm = reserved?.norm else { return vector }
-        return vector.map { Float(Double($0) * norm) }
+        // The largest floats do not become infinite by a rounding.
+        let most = Double(Float.greatestFiniteMagnitude)
+        return vector.map { Float(max(-most, min(most, Double($0) * norm))) }
     }
 
     func record() throws(VectorStoreError) -> VectorRecord {

@@ -21,6 +21,8 @@ final class QdrantConnection: Sendable {
     private let executor: EventLoopExecutor
     private let callOptions: CallOptions
     private let deadlines: CallDeadlines<Transport.Bytes>
+    /// Servers allow a connection a hundred calls at once or more.
+    private let gate = CallGate(64)
     private let isClosed = Atomic<Bool>(false)
 
     init(
@@ -146,11 +148,13 @@ final class QdrantConnection: Sendable {
     ) async throws -> Transport.Bytes {
         let (seconds, attoseconds) = min(max(time, .milliseconds(1)), .forever).components
         let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
-        let exchange = Task(executorPreference: executor) { [transport, metadata, callOptions] in
+        let exchange = Task(executorPreference: executor) { [gate, transport, metadata, callOptions] in
             var metadata = metadata
             metadata.addString(Self.timeout(nanoseconds), forKey: "grpc-timeout")
-            return try await transport.withStream(descriptor: method, options: callOptions) { [metadata] stream, _ in
-                try await Self.exchange(metadata, request, over: stream)
+            return try await gate.pass { [metadata] in
+                try await transport.withStream(descriptor: method, options: callOptions) { stream, _ in
+                    try await Self.exchange(metadata, request, over: stream)
+                }
             }
         }
         let number = deadlines.watch(exchange, until: .now() + .nanoseconds(nanoseconds))
