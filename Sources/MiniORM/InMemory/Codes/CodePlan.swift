@@ -253,10 +253,11 @@ struct CodePlan: Sendable {
         var shares: [Share] = []
         var sums = [Float](repeating: 0, count: asked.count * rows)
         let most = Float(cvk_most_of_query(VectorKernel.best.raw))
-        // Along axes the strongest components keep their codes. One or two ways are enough: they hardly differ.
-        let fines = axes.isEmpty ? [0] : [step, 2 * step]
-        var coarse: [CoarseCoordinates] = []
         let components = axes.isEmpty ? sample.dimension : axes.count / width
+        // Along axes the strongest components keep their codes. One or two ways are enough: they hardly differ. Without
+        // axes there is no order, and all are coarse or none; very many would take long to look at.
+        let fines = axes.isEmpty ? (components <= largestRotated ? [0] : []) : [step, 2 * step]
+        var coarse: [CoarseCoordinates] = []
         for start in stride(from: 0, to: components, by: step) {
             if fines.contains(start) { coarse.append(CoarseCoordinates(fine: start, ofRows, ofQueries)) }
             let end = min(start + step, components)
@@ -285,6 +286,7 @@ struct CodePlan: Sendable {
                 ofQueries.coded.map { $0.squareRoot() })
             for index in coarse.indices {
                 coarse[index].add(block, end - start, ofQueries)
+                if axes.isEmpty, end < components { continue }
                 let (querySteps, queryNorms) = coarse[index].ofQueries(ofQueries, most: most)
                 add(
                     coarse: end - coarse[index].fine, missedByRows: coarse[index].missedByRows(), querySteps,
