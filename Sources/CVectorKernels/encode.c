@@ -74,9 +74,9 @@ void cvk_encode_group(const float *components, size_t stride, size_t count, cons
     }
 }
 
-void cvk_coarse_steps(const float *components, size_t stride, size_t count, const double *row_factors, double *steps,
-                      double *residuals, double *highest_missed) {
-    double highest[CVK_GROUP], energies[CVK_GROUP], tried[CVK_GROUP];
+void cvk_coarse_steps(const float *components, size_t stride, size_t count, const double *row_factors,
+                      double *energies, double *steps, double *residuals, double *highest_missed) {
+    double highest[CVK_GROUP], tried[CVK_GROUP];
     cvk_measure_group(components, stride, count, row_factors, highest, energies);
     for (size_t row = 0; row < CVK_GROUP; row++) {
         highest[row] /= 7.5;

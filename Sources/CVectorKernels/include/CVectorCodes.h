@@ -142,10 +142,11 @@ void cvk_measure_group(const float *components, size_t stride, size_t count, con
 void cvk_encode_group(const float *components, size_t stride, size_t count, const double *row_factors,
                       const float *scales, uint8_t *codes, size_t word_stride, size_t row_stride, double *residuals);
 
-/// The steps, of some that are tried, by which coarse codes of such components miss least; the squares of the norms of
-/// what they miss then, and the most that they miss of a component. The largest components may have no code near them.
-void cvk_coarse_steps(const float *components, size_t stride, size_t count, const double *row_factors, double *steps,
-                      double *residuals, double *highest_missed);
+/// The squares of the norms of such components; the steps, of some that are tried, by which coarse codes of them miss
+/// least; the squares of the norms of what they miss then, and the most that they miss of a component. The largest
+/// components may have no code near them.
+void cvk_coarse_steps(const float *components, size_t stride, size_t count, const double *row_factors,
+                      double *energies, double *steps, double *residuals, double *highest_missed);
 
 /// Gives such components coarse codes by CVK_COARSE steps of the rows' scales, into words of 64 bytes, and what those
 /// miss into records, by steps of the records' scales. Finds the squares of the norms of what the coarse codes miss, and

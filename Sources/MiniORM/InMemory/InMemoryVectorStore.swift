@@ -14,12 +14,12 @@ internal import Synchronization
 /// upsert or nothing of it. Writers of one collection take turns.
 ///
 /// A query looks at every record, on several cores where the collection is large; a batch of queries shares the look. In
-/// a collection of at least 4,096 records it reads codes of 4 to 8 bits a component, a twelfth to a quarter of the vectors'
-/// bytes, each with a bound of what it misses, and the vectors of those records alone that the bounds leave in question. The first queries
-/// find no codes: they read every vector (`4 * dimension` bytes a record, at about the speed of memory), while codes are
-/// made in the background, on one core, at some 100,000 records of 384 dimensions a second. So do all queries where codes
-/// would not help. The same query has the same answers, to the last bit, on any machine, with any number of threads,
-/// alone or in a batch, with codes or without.
+/// a collection of at least 4,096 records it reads codes of 4 to 8 bits a component, a twelfth to a quarter of the
+/// vectors' bytes, each with a bound of what it misses, and the vectors of those records alone that the bounds leave in
+/// question. The first queries find no codes: they read every vector (`4 * dimension` bytes a record, at about the
+/// speed of memory), while codes are made in the background, on one core, at some 100,000 records of 384 dimensions a
+/// second. So do all queries where codes would not help. The same query has the same answers, to the last bit, on any
+/// machine, with any number of threads, alone or in a batch, with codes or without.
 ///
 /// A filter costs what it selects. Fields that are filtered on are indexed at their second use (see
 /// ``indexFields(_:in:)``), and only the vectors of records that may match are read. Where there is no index, a filter is

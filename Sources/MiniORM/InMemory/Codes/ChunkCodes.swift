@@ -155,11 +155,11 @@ final class ChunkCodes: @unchecked Sendable {
                 coordinates + components.lowerBound * stride, stride, components.count, inverses, &highest, &energies)
             return (highest, energies)
         }
-        let fine = measure(book.leads..<book.fine), coarse = measure(book.fine..<book.leading)
-        let further = measure(book.leading..<book.count)
-        var (steps, residuals, missed) = (fine.energies, fine.energies, fine.energies)
+        let fine = measure(book.leads..<book.fine), further = measure(book.leading..<book.count)
+        var (energies, steps) = ([Double](repeating: 0, count: 16), [Double](repeating: 0, count: 16))
+        var (residuals, missed) = (energies, energies)
         cvk_coarse_steps(
-            coordinates + book.fine * stride, stride, book.coarse, inverses, &steps, &residuals, &missed)
+            coordinates + book.fine * stride, stride, book.coarse, inverses, &energies, &steps, &residuals, &missed)
         var scales = Scales()
         for row in 0..<16 {
             let scale = max(fine.highest[row] / 127, steps[row] / Double(CVK_COARSE))
@@ -167,7 +167,7 @@ final class ChunkCodes: @unchecked Sendable {
             // A sixteenth of a coarse step, or as much as it takes.
             let least = book.coarse == 0 ? 0 : Double(scales.first[row]) * Double(CVK_COARSE) / 16
             scales.record[row] = Float(max(least, missed[row] / 7.5, further.highest[row] / 127))
-            scales.energies[row] = fine.energies[row] + coarse.energies[row]
+            scales.energies[row] = fine.energies[row] + energies[row]
             scales.furtherEnergies[row] = further.energies[row]
         }
         return scales

@@ -177,8 +177,6 @@ struct CodePlan: Sendable {
         private let highestOfRows: [Float]
         private let queries: Coordinates
         private var highestOfQueries: [Float]
-        /// The rows' components from `fine` on, each of all rows.
-        private var columns: [Float] = []
 
         init(fine: Int, _ rows: Coordinates, _ queries: Coordinates) {
             self.fine = fine
@@ -187,28 +185,26 @@ struct CodePlan: Sendable {
             highestOfQueries = queries.highest.map { _ in 0 }
         }
 
-        mutating func add(_ block: [Float], _ components: Int, _ queries: Coordinates) {
-            let rows = highestOfRows.count
-            for component in 0..<components {
-                for row in 0..<rows { columns.append(block[row * step + component]) }
-            }
+        mutating func add(_ queries: Coordinates) {
             for index in highestOfQueries.indices {
                 highestOfQueries[index] = max(highestOfQueries[index], queries.latest[index])
             }
         }
 
         /// What the codes of each row miss, in terms of the steps of those that are not coarse.
-        func missedByRows() -> [Float] {
+        ///
+        /// - Parameter columns: The rows' components from `fine` on, each of all rows.
+        func missedByRows(_ columns: ArraySlice<Float>) -> [Float] {
             let rows = highestOfRows.count
             let (weight, count) = (Double(CVK_COARSE), columns.count / rows)
             var missed: [Float] = []
             missed.reserveCapacity(rows)
             let ones = [Double](repeating: 1, count: 16)
-            var (steps, residuals, highest) = (ones, ones, ones)
+            var (energies, steps, residuals, highest) = (ones, ones, ones, ones)
             columns.withUnsafeBufferPointer { columns in
                 guard let base = columns.baseAddress else { return }
                 for start in stride(from: 0, to: rows, by: 16) {
-                    cvk_coarse_steps(base + start, rows, count, ones, &steps, &residuals, &highest)
+                    cvk_coarse_steps(base + start, rows, count, ones, &energies, &steps, &residuals, &highest)
                     for row in 0..<16 {
                         let step = max(steps[row] / weight, Double(highestOfRows[start + row]) / 127)
                         let coarse =
@@ -258,6 +254,8 @@ struct CodePlan: Sendable {
         // axes there is no order, and all are coarse or none; very many would take long to look at.
         let fines = axes.isEmpty ? (components <= largestRotated ? [0] : []) : [step, 2 * step]
         var coarse: [CoarseCoordinates] = []
+        // The rows' components that may be coarse, each of all rows.
+        var columns: [Float] = []
         for start in stride(from: 0, to: components, by: step) {
             if fines.contains(start) { coarse.append(CoarseCoordinates(fine: start, ofRows, ofQueries)) }
             let end = min(start + step, components)
@@ -284,13 +282,17 @@ struct CodePlan: Sendable {
             add(
                 coarse: 0, missedByRows: ofRows.highest.map { $0 / 127 * perStep }, ofQueries.highest.map { $0 / most },
                 ofQueries.coded.map { $0.squareRoot() })
+            if !coarse.isEmpty {
+                for component in 0..<end - start {
+                    for row in 0..<rows { columns.append(block[row * step + component]) }
+                }
+            }
             for index in coarse.indices {
-                coarse[index].add(block, end - start, ofQueries)
+                coarse[index].add(ofQueries)
                 if axes.isEmpty, end < components { continue }
+                let missed = coarse[index].missedByRows(columns[((coarse[index].fine - coarse[0].fine) * rows)...])
                 let (querySteps, queryNorms) = coarse[index].ofQueries(ofQueries, most: most)
-                add(
-                    coarse: end - coarse[index].fine, missedByRows: coarse[index].missedByRows(), querySteps,
-                    queryNorms)
+                add(coarse: end - coarse[index].fine, missedByRows: missed, querySteps, queryNorms)
             }
         }
         return shares

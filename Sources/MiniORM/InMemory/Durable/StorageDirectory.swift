@@ -252,8 +252,7 @@ extension StorageDirectory {
     }
 
     private func isDue(_ log: WriteLog, _ limit: Int) -> Bool {
-        let tried = lengthAtFailure.load(ordering: .relaxed)
-        return log.length > (tried == 0 ? limit : max(limit, tried + limit / 4))
+        log.length > max(limit, lengthAtFailure.load(ordering: .relaxed) + limit / 4)
     }
 
     /// Makes the checkpoint that is due after a failure, also where nobody writes any more.

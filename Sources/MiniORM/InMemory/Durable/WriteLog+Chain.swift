@@ -81,9 +81,8 @@ extension WriteLog {
     /// Called when the disk has a manifest that names the file that ``rotate()`` has begun.
     func goOn(in number: UInt64) {
         state.withLock { state in
-            if state.header.number == number { state.lengthBefore = 0 }
-            guard let (file, header) = state.next, header.number == number else { return }
             state.lengthBefore = 0
+            guard let (file, header) = state.next, header.number == number else { return }
             // The checkpoint has waited for all who write to a collection that it has, so that it has what they were told
             // is kept. Whoever still waits here writes to one that is dropped.
             if state.synchronized + 1 < state.nextSequence {
