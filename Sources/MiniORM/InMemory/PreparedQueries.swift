@@ -139,6 +139,6 @@ final class PreparedQueries: @unchecked Sendable {
             score = norm == 0 || norms[query] == 0 ? 0 : cvk_dot_double(lhs, rhs, dimension) / norms[query] / norm
             score = max(-1, min(1, score))
         }
-        return score.isNaN ? -.greatestFiniteMagnitude : Float.score(score)
+        return score.isNaN ? -.greatestFiniteMagnitude : Float.saturated(score)
     }
 }

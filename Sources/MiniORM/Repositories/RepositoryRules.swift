@@ -96,7 +96,7 @@ struct RepositoryRules: Sendable {
         var results = results
         // What is beyond a float is infinite from one engine and the largest float from another. A distance of zero is
         // -0.0 from one and 0.0 from another; their sum with zero is 0.0.
-        for index in results.indices { results[index].score = Float.score(Double(results[index].score)) + 0 }
+        for index in results.indices { results[index].score = Float.saturated(Double(results[index].score)) + 0 }
         if let minScore = options.minScore { results.removeAll { $0.score < minScore } }
         let isOrdered = zip(results, results.dropFirst()).allSatisfy { !Self.isBetter($1, $0) }
         if !isOrdered { results.sort(by: Self.isBetter) }

@@ -37,8 +37,8 @@ enum ChromaScore {
     static func score(_ metric: VectorMetric, _ lhs: [Float], _ rhs: [Float]) -> Float {
         guard lhs.count == rhs.count else { return -.infinity }
         switch metric {
-        case .l2: return Float.score(0 - cvk_squared_l2_double(lhs, rhs, lhs.count).squareRoot())
-        case .dot: return Float.score(cvk_dot_double(lhs, rhs, lhs.count))
+        case .l2: return Float.saturated(0 - cvk_squared_l2_double(lhs, rhs, lhs.count).squareRoot())
+        case .dot: return Float.saturated(cvk_dot_double(lhs, rhs, lhs.count))
         case .cosine:
             let squares =
                 cvk_sum_of_squares(lhs, lhs.count).squareRoot() * cvk_sum_of_squares(rhs, rhs.count).squareRoot()

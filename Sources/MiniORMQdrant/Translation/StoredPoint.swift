@@ -51,8 +51,7 @@ struct StoredPoint: Sendable {
         if let text = reserved?.vector, let vector = VectorText.decode(text) { return vector }
         guard let norm = reserved?.norm else { return vector }
         // The largest floats do not become infinite by a rounding.
-        let most = Double(Float.greatestFiniteMagnitude)
-        return vector.map { Float(max(-most, min(most, Double($0) * norm))) }
+        return vector.map { Float.saturated(Double($0) * norm) }
     }
 
     func record() throws(VectorStoreError) -> VectorRecord {

@@ -109,8 +109,8 @@ enum Score {
         return switch metric {
         case .cosine:
             left == 0 || right == 0 ? 0 : Float(max(-1, min(1, dot / (left.squareRoot() * right.squareRoot()))))
-        case .dot: Float.score(dot)
-        case .l2: 0 - Float.score(distance.squareRoot())
+        case .dot: Float.saturated(dot)
+        case .l2: 0 - Float.saturated(distance.squareRoot())
         }
     }
 }
