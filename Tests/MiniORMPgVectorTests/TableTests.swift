@@ -60,11 +60,46 @@ import Testing
             #expect(try repository.fetch().map(\.id) == [name])
             try repository.dropCollection()
         }
-        let schema = try #require(
+    }
+
+    /// A table's rows are of a type of its name, so no table can have that of a type: `vector` where the extension is.
+    @Test(arguments: Server.both) func namesOfTypesAreNamesOfCollections(server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let extensionSchema = try #require(
             try store.execute(
                 "select nspname from pg_extension e join pg_namespace n on n.oid = extnamespace where extname = 'vector'"
             ).rows.first?.first ?? nil)
-        expect(.invalidCollectionName) { _ = try VectorRepository(store, "\(schema).vector", dimension: 1) }
+        try store.execute("create type \(Server.schema).mood as enum ('good', 'bad')")
+        let names = ["mood", "_mood"] + ["vector", "halfvec", "sparsevec"].map { "\(extensionSchema).\($0)" }
+        for name in names {
+            _ = try VectorRepository(store, name, dimension: 1)
+            let repository = try VectorRepository(store, name, dimension: 2, metric: .dot, overwrite: true)
+            try repository.upsert([VectorRecord(id: name, vector: [1, 2], payload: ["n": 1])])
+            try store.createIndex(name, .hnsw())
+            #expect(try repository.query([1, 0], filter: ["n": 1]).map(\.id) == [name])
+            #expect(try repository.describe() == CollectionDescription(name: name, dimension: 2, metric: .dot))
+            expect(.collectionMismatch) { _ = try VectorRepository(store, name, dimension: 1, metric: .dot) }
+            expect(.invalidCollectionName) { _ = try VectorRepository(store, name + " (collection)", dimension: 2) }
+        }
+        let again = try server.store()
+        defer { again.close() }
+        #expect(try Set(again.listCollections()).isSuperset(of: names))
+        for name in names {
+            let repository = try VectorRepository(again, name, dimension: 2, metric: .dot)
+            #expect(try repository.fetch().map(\.id) == [name])
+            try repository.dropCollection()
+            #expect(try !repository.collectionExists())
+        }
+        try store.execute("drop type \(Server.schema).mood")
+        // A table whose name would be too long.
+        let long = String(repeating: "t", count: 51)
+        try store.execute("create type \(Server.schema).\(long) as enum ()")
+        expect(.invalidCollectionName) { _ = try VectorRepository(store, long, dimension: 1) }
+        try store.execute("drop type \(Server.schema).\(long)")
+        for schema in ["pg_temp", "pg_toast", "pg_catalog"] {
+            expect(.invalidCollectionName) { _ = try VectorRepository(store, "\(schema).x", dimension: 1) }
+        }
     }
 
     /// A dump of another database brings indexes whose names have the numbers of its tables.

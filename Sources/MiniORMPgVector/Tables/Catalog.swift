@@ -69,13 +69,14 @@ struct Catalog: Sendable {
     /// The mark of a table that this library made, so that one made later under the same name is not taken for it.
     static let mark = "mini-orm collection"
 
-    /// The collection of a table, by a name of its own in the store.
+    /// The collection of a table, by a name of its own in the store; the table may have been named beside a type.
     func find(
         _ collection: String, _ name: TableName, _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) -> CollectionTable? {
         var parameters = PostgresParameters()
         parameters.text(name.schema)
         parameters.text(name.table)
+        parameters.text((name.besideType ?? name).table)
         let rows = try connection.run(
             """
             select k.oid, c.dimension, c.metric, c.id_column, c.vector_column, c.payload_column,
@@ -92,7 +93,8 @@ struct Catalog: Sendable {
                     where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.fieldPrefix)')),
                 exists (
                     select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
-                    where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.rangePrefix)'))
+                    where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.rangePrefix)')),
+                c.table_name
             from \(source)
             cross join lateral (
                 select exists (
@@ -100,19 +102,20 @@ struct Catalog: Sendable {
                     where i.indrelid = k.oid and i.indisvalid and starts_with(x.relname, '\(IndexName.vectorPrefix)')
                 ) as has_index
             ) as vectors
-            where c.table_schema = $1 and c.table_name = $2
+            where c.table_schema = $1 and c.table_name in ($2, $3) order by c.table_name limit 1
             """, parameters, limit: limit)
         guard rows.count > 0 else { return nil }
         guard let oid = rows.integer(0, 0), let dimension = rows.integer(0, 1),
             let metric = rows.text(0, 2).flatMap({ VectorMetric($0) }), let id = rows.text(0, 3),
-            let vector = rows.text(0, 4), let payload = rows.text(0, 5)
+            let vector = rows.text(0, 4), let payload = rows.text(0, 5), let table = rows.text(0, 13)
         else {
             throw .pgvector(
-                .corruptedStorage, "what \(table) says of the collection cannot be read", collection: collection)
+                .corruptedStorage, "what \(self.table) says of the collection cannot be read", collection: collection)
         }
         return CollectionTable(
             description: CollectionDescription(name: collection, dimension: Int(dimension), metric: metric),
-            name: name, oid: oid, idColumn: id, vectorColumn: vector, payloadColumn: payload, isOurs: rows.bool(0, 6),
+            name: TableName(schema: name.schema, table: table), oid: oid, idColumn: id, vectorColumn: vector,
+            payloadColumn: payload, isOurs: rows.bool(0, 6),
             approximation: rows.text(0, 7).flatMap(CollectionTable.Approximation.init(rawValue:)),
             isHalf: rows.bool(0, 8), searchEffort: rows.integer(0, 9).map { Int($0) },
             hasPayloadIndex: rows.bool(0, 10), fieldIndexes: Self.keys(of: rows.text(0, 11)),

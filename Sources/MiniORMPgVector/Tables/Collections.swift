@@ -29,8 +29,12 @@ extension PgOperations {
                     case .overwrite: try drop(present, connection, limit)
                     }
                 }
-                try session.catalog.remove(name, connection, limit)
-                try create(wanted, name, pgvector, connection, limit)
+                guard let table = try isType(name, connection, limit) ? name.besideType : name else {
+                    throw .pgvector(
+                        .invalidCollectionName, "the schema has a type of that name", collection: wanted.name)
+                }
+                try session.catalog.remove(table, connection, limit)
+                try create(wanted, table, pgvector, connection, limit)
             }
             session.changed(wanted.name)
         }
@@ -58,6 +62,23 @@ extension PgOperations {
                     + "create extension vector", cause: error.cause)
         }
         return try session.pgvector(connection, limit)
+    }
+
+    /// Whether a type has the name, so that no table can; the type of an array gives way by itself.
+    private func isType(
+        _ name: TableName, _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) -> Bool {
+        var parameters = PostgresParameters()
+        parameters.text(name.schema)
+        parameters.text(name.table)
+        return try connection.run(
+            """
+            select exists (
+                select from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+                where n.nspname = $1 and t.typname = $2 and t.typrelid = 0
+                    and not (t.typtype = 'b' and t.typcategory = 'A'))
+            """, parameters, limit: limit
+        ).bool(0, 0)
     }
 
     private func create(
@@ -88,13 +109,6 @@ extension PgOperations {
                 comment on table \(name.quoted) is '\(Catalog.mark)'
                 """, limit: limit)
         } catch {
-            // A table's rows are of a type of its name.
-            if error.postgres?.sqlState == "42710" {
-                throw .pgvector(
-                    .invalidCollectionName,
-                    "the schema has a type \(name.quoted); choose another name, or a schema without it",
-                    collection: wanted.name, cause: error.cause)
-            }
             guard error.postgres?.sqlState == "42P07" else { throw error }
             throw .pgvector(
                 .collectionAlreadyExists,
