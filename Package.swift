@@ -149,7 +149,9 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .target(
             name: "MiniORMPgVector",
-            dependencies: ["MiniORM", .target(name: "CLibPQ", condition: .when(traits: ["PgVector"]))],
+            dependencies: [
+                "MiniORM", "CVectorKernels", .target(name: "CLibPQ", condition: .when(traits: ["PgVector"])),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -87,7 +87,7 @@ public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible 
             let store = try await harness.makeStore()
             var result = (outcome: Outcome.passed, filters: FilterUse())
             if let unmet = requirements.first(where: { !$0.isMet(store.capabilities) }) {
-                result.outcome = .skipped("the store does not declare \(unmet)")
+                result.outcome = .skipped(Self.skip(undeclared: unmet))
             } else {
                 result = await run(on: store, harness)
             }
@@ -137,11 +137,26 @@ public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible 
     }
 
     /// Runs the check and throws its ``ConformanceFailure``; for a test framework.
+    ///
+    /// - Parameter undeclared: What the store is known not to declare, as a skip names it: `isExact`, say. With this, a
+    ///   check that is skipped for any other reason fails; without, one that is skipped passes unseen.
     @discardableResult
-    public func callAsFunction(_ harness: some ConformanceHarness) async throws -> Outcome {
+    public func callAsFunction(
+        _ harness: some ConformanceHarness, undeclared: Set<String>? = nil
+    ) async throws -> Outcome {
         let outcome = await run(harness)
-        if case .failed(let failure) = outcome { throw failure }
+        switch outcome {
+        case .passed: break
+        case .failed(let failure): throw failure
+        case .skipped(let why):
+            guard let undeclared, !undeclared.contains(where: { why == Self.skip(undeclared: $0) }) else { break }
+            throw failure("the check was skipped: \(why)", face: nil)
+        }
         return outcome
+    }
+
+    private static func skip(undeclared requirement: some CustomStringConvertible) -> String {
+        "the store does not declare \(requirement)"
     }
 }
 

@@ -114,6 +114,36 @@ import Testing
         #expect(cvk_is_available(cvk_best_kernel()) && cvk_is_available(cvk_kernel_portable))
     }
 
+    /// From any address to any other, and in place, without touching what is beside.
+    @Test func networkOrder() {
+        let words = (0..<67).map { UInt32(truncatingIfNeeded: $0 &* 0x9E37_79B9 &+ 0x0102_0304) }
+        for count in [0, 1, 3, 8, 17, 66] {
+            for (from, to) in [(0, 0), (1, 0), (0, 3), (2, 1)] {
+                let given =
+                    [UInt8](repeating: 1, count: from)
+                    + words.flatMap { word in
+                        withUnsafeBytes(of: word, Array.init)
+                    }
+                var found = [UInt8](repeating: 7, count: 300)
+                given.withUnsafeBytes { given in
+                    found.withUnsafeMutableBytes { found in
+                        guard let given = given.baseAddress, let found = found.baseAddress else { return }
+                        cvk_network_order(given + from, found + to, count)
+                    }
+                }
+                let swapped = words.prefix(count).flatMap { word in
+                    withUnsafeBytes(of: word.bigEndian, Array.init)
+                }
+                #expect(Array(found[..<to]) == [UInt8](repeating: 7, count: to))
+                #expect(Array(found[to..<to + 4 * count]) == swapped)
+                #expect(found[(to + 4 * count)...].allSatisfy { $0 == 7 })
+            }
+        }
+        var inPlace = words
+        inPlace.withUnsafeMutableBytes { cvk_network_order($0.baseAddress, $0.baseAddress, words.count) }
+        #expect(inPlace == words.map(\.bigEndian))
+    }
+
     /// The check value of the catalogue of CRCs, and one implementation against the other.
     @Test func crc32c() {
         let digits = Array("123456789".utf8)

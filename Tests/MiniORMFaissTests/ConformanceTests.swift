@@ -10,24 +10,30 @@ import Testing
 @Suite struct ConformanceTests {
     @Test(arguments: ConformanceCheck.all)
     func `flat, in memory`(_ check: ConformanceCheck) async throws {
-        try await check(FaissHarness(configuration: FaissConfiguration(), isPersistent: false))
+        try await check(
+            FaissHarness(configuration: FaissConfiguration(), isPersistent: false),
+            undeclared: ["idPolicy .uuid", "isPersistent"])
     }
 
     @Test(arguments: ConformanceCheck.all)
     func `flat, in a directory`(_ check: ConformanceCheck) async throws {
-        try await check(FaissHarness(configuration: FaissConfiguration(), isPersistent: true))
+        try await check(
+            FaissHarness(configuration: FaissConfiguration(), isPersistent: true), undeclared: ["idPolicy .uuid"])
     }
 
     @Test(arguments: ConformanceCheck.all)
     func `a graph, in a directory`(_ check: ConformanceCheck) async throws {
         let configuration = FaissConfiguration(index: .hnsw(m: 16, efConstruction: 80, efSearch: 64))
-        try await check(FaissHarness(configuration: configuration, isPersistent: true))
+        try await check(
+            FaissHarness(configuration: configuration, isPersistent: true), undeclared: ["idPolicy .uuid", "isExact"])
     }
 
     @Test(arguments: ConformanceCheck.all)
     func `inverted lists, in memory`(_ check: ConformanceCheck) async throws {
         let configuration = FaissConfiguration(index: .ivfFlat(lists: 4, probes: 3))
-        try await check(FaissHarness(configuration: configuration, isPersistent: false))
+        try await check(
+            FaissHarness(configuration: configuration, isPersistent: false),
+            undeclared: ["idPolicy .uuid", "isExact", "isPersistent"])
     }
 }
 

@@ -17,54 +17,44 @@ struct QdrantHarness: ConformanceHarness {
 }
 
 extension ServerTests {
-    /// Every clause of the contract, through the synchronous repository and the asynchronous one.
+    /// Every clause of the contract, through the synchronous repository and the asynchronous one, in several ways side by
+    /// side: each has collections of its own.
     @Suite struct ConformanceTests {
-        private static func options(_ change: (inout QdrantOptions) -> Void) -> QdrantOptions {
-            var options = QdrantOptions()
-            change(&options)
-            return options
+        private struct Way: Sendable {
+            let harness: QdrantHarness
+            /// What the store does not declare this way.
+            let undeclared: Set<String>
+
+            init(_ prefix: String, undeclared: Set<String>, _ change: (inout QdrantOptions) -> Void = { _ in }) {
+                var options = QdrantOptions()
+                change(&options)
+                harness = QdrantHarness(collectionPrefix: prefix, options: options)
+                self.undeclared = undeclared.union(["isUpsertAtomic"])
+            }
+
+            func run(_ check: ConformanceCheck) async {
+                do { try await check(harness, undeclared: undeclared) } catch {
+                    Issue.record(error, "\(harness.collectionPrefix)")
+                }
+            }
         }
 
-        private func check(
-            _ check: ConformanceCheck, _ harness: QdrantHarness, skips: Set<String>
-        ) async throws {
-            guard case .skipped(let why) = try await check(harness) else { return }
-            #expect(skips.contains { why.hasSuffix("does not declare \($0)") }, "skipped: \(why)")
-        }
-
-        @Test(arguments: ConformanceCheck.all)
-        func conforms(_ check: ConformanceCheck) async throws {
-            try await self.check(
-                check, QdrantHarness(collectionPrefix: "kit"),
-                skips: ["isUpsertAtomic", "isExact", "idPolicy .uuid"])
-        }
-
-        @Test(arguments: ConformanceCheck.all)
-        func conformsWithExactSearch(_ check: ConformanceCheck) async throws {
-            let options = Self.options { $0.search.exact = true }
-            try await self.check(
-                check, QdrantHarness(collectionPrefix: "kit-exact", options: options),
-                skips: ["isUpsertAtomic", "an approximate index", "idPolicy .uuid"])
-        }
-
-        /// Indexes on fields that the kit fills with values of every type.
-        @Test(arguments: ConformanceCheck.all)
-        func conformsWithPayloadIndexes(_ check: ConformanceCheck) async throws {
-            let options = Self.options {
+        private static let ways = [
+            Way("kit", undeclared: ["isExact", "idPolicy .uuid"]),
+            Way("kit-exact", undeclared: ["an approximate index", "idPolicy .uuid"]) { $0.search.exact = true },
+            // Indexes on fields that the kit fills with values of every type.
+            Way("kit-indexed", undeclared: ["isExact", "idPolicy .uuid"]) {
                 $0.collection.tenantField = "a"
                 $0.collection.payloadIndexes = [.init("n", .number), .init("a.b", .keyword), .init("b", .bool)]
-            }
-            try await self.check(
-                check, QdrantHarness(collectionPrefix: "kit-indexed", options: options),
-                skips: ["isUpsertAtomic", "isExact", "idPolicy .uuid"])
-        }
+            },
+            Way("kit-uuid", undeclared: ["isExact", "idPolicy .any"]) { $0.idPolicy = .uuid },
+        ]
 
         @Test(arguments: ConformanceCheck.all)
-        func conformsWithUUIDs(_ check: ConformanceCheck) async throws {
-            let options = Self.options { $0.idPolicy = .uuid }
-            try await self.check(
-                check, QdrantHarness(collectionPrefix: "kit-uuid", options: options),
-                skips: ["isUpsertAtomic", "isExact", "idPolicy .any"])
+        func conforms(_ check: ConformanceCheck) async {
+            await withTaskGroup(of: Void.self) { group in
+                for way in Self.ways { group.addTask { await way.run(check) } }
+            }
         }
     }
 }

@@ -65,6 +65,13 @@ double cvk_dot_double(const float *lhs, const float *rhs, size_t count);
 /// The sum of the squared differences in double precision.
 double cvk_squared_l2_double(const float *lhs, const float *rhs, size_t count);
 
+/// Whether no component is infinite or NaN.
+bool cvk_is_finite(const float *vector, size_t count);
+
+/// Copies 32-bit words from the machine's order of bytes to that of networks, or back. Neither place needs to be aligned,
+/// and both may be the same.
+void cvk_network_order(const void *words, void *to, size_t count);
+
 /// Has the processor fetch the memory at an offset from an address, which need not be there.
 static inline void cvk_prefetch(const void *base, size_t offset) { __builtin_prefetch((const char *)base + offset); }
 
