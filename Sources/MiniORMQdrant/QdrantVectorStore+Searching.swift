@@ -85,10 +85,10 @@ extension QdrantVectorStore {
         for index in coarse {
             // One that is gone by now keeps the score that it had.
             guard let stored = vectors[UTF8Key(results[index].id)] else { continue }
-            results[index].score = Score.of(vector, stored, metric)
+            results[index].score = metric.score(vector, stored)
             isZero = isZero && results[index].score == 0
         }
-        results.sort(by: Score.isBetter)
+        results.sort(by: VectorSearchResult.isBetter)
         return metric != .l2 || isZero || !isCutCoarse
     }
 
@@ -180,7 +180,7 @@ extension QdrantVectorStore {
             for point in page {
                 let record = try point.record()
                 for (index, vector) in vectors.enumerated() {
-                    let score = Score.of(vector, record.vector, search.collection.metric)
+                    let score = search.collection.metric.score(vector, record.vector)
                     if let minimum = options.minScore, score < minimum { continue }
                     best[index].add(
                         VectorSearchResult(
@@ -206,7 +206,7 @@ private struct Best {
     }
 
     var results: [VectorSearchResult] {
-        Array(found.sorted(by: Score.isBetter).prefix(topK))
+        Array(found.sorted(by: VectorSearchResult.isBetter).prefix(topK))
     }
 }
 

@@ -282,9 +282,6 @@ struct TranslationTests {
         #expect(ChromaScore.score(.l2, distance: 1e-38, of: [5, 1]) == nil)
         #expect(ChromaScore.score(.l2, distance: 0, of: [5, 1]) == 0)
         #expect(ChromaScore.score(.l2, distance: 0, of: [5, 0]) == nil, "1e-30 is as near to 0")
-        #expect(ChromaScore.score(.l2, [3e38, 3e38], [-3e38, -3e38]) == -.greatestFiniteMagnitude)
-        #expect(ChromaScore.score(.dot, [3e38, 3e38], [3e38, 3e38]) == .greatestFiniteMagnitude)
-        #expect(ChromaScore.score(.cosine, [0, 0], [1, 2]) == 0)
     }
 
     @Test func veryShortAndVeryLongVectorsAreScaledExactly() {

@@ -98,8 +98,8 @@ struct RepositoryRules: Sendable {
         // -0.0 from one and 0.0 from another; their sum with zero is 0.0.
         for index in results.indices { results[index].score = Float.saturated(Double(results[index].score)) + 0 }
         if let minScore = options.minScore { results.removeAll { $0.score < minScore } }
-        let isOrdered = zip(results, results.dropFirst()).allSatisfy { !Self.isBetter($1, $0) }
-        if !isOrdered { results.sort(by: Self.isBetter) }
+        let isOrdered = zip(results, results.dropFirst()).allSatisfy { !VectorSearchResult.isBetter($1, $0) }
+        if !isOrdered { results.sort(by: VectorSearchResult.isBetter) }
         if results.count > options.topK { results.removeLast(results.count - options.topK) }
         for index in results.indices {
             results[index].payload = try loaded(results[index].payload, recordID: results[index].id)
@@ -117,10 +117,6 @@ struct RepositoryRules: Sendable {
         var finished: [[VectorSearchResult]] = []
         for answers in results { finished.append(try finish(answers, options)) }
         return finished
-    }
-
-    private static func isBetter(_ lhs: VectorSearchResult, _ rhs: VectorSearchResult) -> Bool {
-        lhs.score != rhs.score ? lhs.score > rhs.score : UTF8Key(lhs.id) < UTF8Key(rhs.id)
     }
 
     /// A request for each id once.

@@ -141,7 +141,7 @@ struct IndexSearch {
             }
             for index in coarse {
                 scores[index] = vectors[UTF8Key(matched[index].row.id)].map {
-                    ChromaScore.score(mark.metric, vector, $0)
+                    mark.metric.score(vector, $0)
                 }
             }
         }
@@ -154,7 +154,7 @@ struct IndexSearch {
                     id: matched.row.id, score: score, payload: try matched.decoded(),
                     vector: options.includeVectors ? matched.row.original : nil))
         }
-        results.sort(by: ChromaScore.isBetter)
+        results.sort(by: VectorSearchResult.isBetter)
         results = Array(results.prefix(options.topK))
         return isTold || results.count == options.topK && results.allSatisfy { $0.score == 0 } ? results : nil
     }
@@ -176,7 +176,7 @@ struct IndexSearch {
                         recordID: row.row.id)
                 }
                 for (position, vector) in vectors.enumerated() {
-                    best[position].offer(row, ChromaScore.score(mark.metric, vector, stored))
+                    best[position].offer(row, mark.metric.score(vector, stored))
                 }
             }
         }

@@ -1,8 +1,7 @@
 #if Chroma
-internal import CVectorKernels
 internal import MiniORM
 
-/// Scores, from the server's distances or from vectors.
+/// Scores from the server's distances.
 enum ChromaScore {
     /// A score below this, and a squared distance below the other, is too coarse in the server's arithmetic.
     private static let finest: (score: Float, squaredDistance: Float) = (0x1p-10, 0x1p-100)
@@ -31,24 +30,6 @@ enum ChromaScore {
     /// Whether scores that are too coarse may be left as they are, as none of them reaches a minimum.
     static func areTooLow(_ metric: VectorMetric, below minScore: Float?) -> Bool {
         metric != .l2 && minScore ?? -.infinity >= finest.score
-    }
-
-    /// The score of two vectors of one length, computed in double arithmetic.
-    static func score(_ metric: VectorMetric, _ lhs: [Float], _ rhs: [Float]) -> Float {
-        guard lhs.count == rhs.count else { return -.infinity }
-        switch metric {
-        case .l2: return Float.saturated(0 - cvk_squared_l2_double(lhs, rhs, lhs.count).squareRoot())
-        case .dot: return Float.saturated(cvk_dot_double(lhs, rhs, lhs.count))
-        case .cosine:
-            let squares =
-                cvk_sum_of_squares(lhs, lhs.count).squareRoot() * cvk_sum_of_squares(rhs, rhs.count).squareRoot()
-            guard squares > 0 else { return 0 }
-            return Float(max(-1, min(1, cvk_dot_double(lhs, rhs, lhs.count) / squares)))
-        }
-    }
-
-    static func isBetter(_ lhs: VectorSearchResult, _ rhs: VectorSearchResult) -> Bool {
-        lhs.score != rhs.score ? lhs.score > rhs.score : UTF8Key(lhs.id) < UTF8Key(rhs.id)
     }
 }
 #endif

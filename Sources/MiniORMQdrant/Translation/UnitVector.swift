@@ -65,10 +65,6 @@ enum Score {
         }
     }
 
-    static func isBetter(_ lhs: VectorSearchResult, _ rhs: VectorSearchResult) -> Bool {
-        lhs.score != rhs.score ? lhs.score > rhs.score : UTF8Key(lhs.id) < UTF8Key(rhs.id)
-    }
-
     /// Whether the engine's single precision has lost a score: its sum overflowed, or so little is left that squares or
     /// products of components have vanished.
     static func isLost(_ score: Float, _ metric: VectorMetric) -> Bool {
@@ -93,25 +89,6 @@ enum Score {
     /// Whether a query is so long that its products with an ordinary vector may overflow.
     static func mayOverflow(_ query: [Float], _ metric: VectorMetric) -> Bool {
         metric == .dot && query.contains { $0.magnitude >= 0x1p63 }
-    }
-
-    /// Of two vectors, for answers that are scored on our side.
-    static func of(_ lhs: [Float], _ rhs: [Float], _ metric: VectorMetric) -> Float {
-        var dot = 0.0
-        var (left, right, distance) = (0.0, 0.0, 0.0)
-        for (lhs, rhs) in zip(lhs, rhs) {
-            let (lhs, rhs) = (Double(lhs), Double(rhs))
-            dot += lhs * rhs
-            left += lhs * lhs
-            right += rhs * rhs
-            distance += (lhs - rhs) * (lhs - rhs)
-        }
-        return switch metric {
-        case .cosine:
-            left == 0 || right == 0 ? 0 : Float(max(-1, min(1, dot / (left.squareRoot() * right.squareRoot()))))
-        case .dot: Float.saturated(dot)
-        case .l2: 0 - Float.saturated(distance.squareRoot())
-        }
     }
 }
 #endif
