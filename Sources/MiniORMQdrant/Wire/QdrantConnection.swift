@@ -133,6 +133,11 @@ final class QdrantConnection: Sendable {
                 failure = RPCError(code: .unavailable, message: "the connection was lost", cause: error)
             }
             if Task.isCancelled { throw QdrantFailure.cancelled(failure) }
+            // A server that gives a call up in time with us may just end it.
+            if QdrantFailure.isWorthRetrying(failure), clock.now >= deadline {
+                throw QdrantFailure.error(
+                    RPCError(code: .deadlineExceeded, message: "the deadline passed", cause: failure))
+            }
             guard QdrantFailure.isWorthRetrying(failure),
                 let pause = options.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)),
                 pause < clock.now.duration(to: deadline)
