@@ -138,8 +138,10 @@ public struct ConformanceCheck: Sendable, Identifiable, CustomStringConvertible 
 
     /// Runs the check and throws its ``ConformanceFailure``; for a test framework.
     ///
-    /// - Parameter undeclared: What the store is known not to declare, as a skip names it: `isExact`, say. With this, a
-    ///   check that is skipped for any other reason fails; without, one that is skipped passes unseen.
+    /// - Parameters:
+    ///   - harness: What makes the stores to check.
+    ///   - undeclared: What the store is known not to declare, as a skip names it: `isExact`, say. With this, a check that
+    ///     is skipped for any other reason fails; without, one that is skipped passes unseen.
     @discardableResult
     public func callAsFunction(
         _ harness: some ConformanceHarness, undeclared: Set<String>? = nil
