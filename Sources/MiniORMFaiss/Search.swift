@@ -120,10 +120,8 @@ struct Search {
         return try index.search(queries, count: count, width: width, within: selector)
     }
 
-    private struct Ranked {
-        var row: Int
-        var score: Float
-    }
+    /// Rows with their scores.
+    private typealias Ranked = BestOf<Int>.Scored
 
     private func best(
         _ query: [Float], _ index: FaissIndex, _ candidates: FaissIndex.Candidates, _ offset: Int
@@ -175,42 +173,20 @@ struct Search {
     private func ranked(_ query: [Float], _ rows: [Int64]) throws(VectorStoreError) -> [Ranked] {
         let scores = try state.rows.vectors.scores(state.description.metric, query, of: rows)
         let ids = state.rows.ids
-        func isBetter(_ lhs: Ranked, _ rhs: Ranked) -> Bool {
-            lhs.score != rhs.score ? lhs.score > rhs.score : ids[lhs.row] < ids[rhs.row]
-        }
-        var best: [Ranked] = []
-        if rows.count <= 4 * wanted {
-            best.reserveCapacity(rows.count)
-            for (row, score) in zip(rows, scores) { best.append(Ranked(row: Int(row), score: score)) }
-            best.sort(by: isBetter)
-            if best.count > wanted { best.removeLast(best.count - wanted) }
-            return best
-        }
-        // Twice the wanted number at the most is held, and cut down by sorting when it is full.
-        let capacity = 2 * wanted + 32
-        var bar = -Float.infinity
-        best.reserveCapacity(capacity)
-        for (row, score) in zip(rows, scores) where score >= bar || best.count < wanted {
-            best.append(Ranked(row: Int(row), score: score))
-            guard best.count == capacity else { continue }
-            best.sort(by: isBetter)
-            best.removeLast(capacity - wanted)
-            bar = best[wanted - 1].score
-        }
-        best.sort(by: isBetter)
-        if best.count > wanted { best.removeLast(best.count - wanted) }
-        return best
+        var best = BestOf<Int>(wanted) { ids[$0] < ids[$1] }
+        for (row, score) in zip(rows, scores) { best.offer(Int(row), score) }
+        return best.sorted()
     }
 
     private func results(_ ranked: [Ranked]) -> [VectorSearchResult] {
         var results: [VectorSearchResult] = []
         results.reserveCapacity(ranked.count)
-        for hit in ranked {
-            if let minScore = options.minScore, hit.score < minScore { break }
+        for (score, row) in ranked {
+            if let minScore = options.minScore, score < minScore { break }
             results.append(
                 VectorSearchResult(
-                    id: state.rows.ids[hit.row].string, score: hit.score, payload: state.rows.payloads[hit.row],
-                    vector: options.includeVectors ? state.rows.vectors[hit.row] : nil))
+                    id: state.rows.ids[row].string, score: score, payload: state.rows.payloads[row],
+                    vector: options.includeVectors ? state.rows.vectors[row] : nil))
         }
         return results
     }

@@ -174,39 +174,25 @@ extension QdrantVectorStore {
         _ search: Search, _ vectors: [[Float]]
     ) async throws(VectorStoreError) -> [[VectorSearchResult]] {
         let options = search.options
-        var best = vectors.map { _ in Best(options.topK) }
+        var best = vectors.map { _ in
+            BestOf<VectorRecord>(options.topK, minScore: options.minScore) { UTF8Key($0.id) < UTF8Key($1.id) }
+        }
         var scroll = Scroll(search.name, search.plan, includeVectors: true)
         while let page = try await next(&scroll, search.collection, limit: 1024) {
             for point in page {
                 let record = try point.record()
                 for (index, vector) in vectors.enumerated() {
-                    let score = search.collection.metric.score(vector, record.vector)
-                    if let minimum = options.minScore, score < minimum { continue }
-                    best[index].add(
-                        VectorSearchResult(
-                            id: record.id, score: score, payload: record.payload,
-                            vector: options.includeVectors ? record.vector : nil))
+                    best[index].offer(record, search.collection.metric.score(vector, record.vector))
                 }
             }
         }
-        return best.map(\.results)
-    }
-}
-
-/// The best answers of many, ties by id.
-private struct Best {
-    private let topK: Int
-    private var found: [VectorSearchResult] = []
-
-    init(_ topK: Int) { self.topK = topK }
-
-    mutating func add(_ result: VectorSearchResult) {
-        found.append(result)
-        if found.count / 2 > topK, found.count > 4096 { found = results }
-    }
-
-    var results: [VectorSearchResult] {
-        Array(found.sorted(by: VectorSearchResult.isBetter).prefix(topK))
+        return best.map { best in
+            best.sorted().map { score, record in
+                VectorSearchResult(
+                    id: record.id, score: score, payload: record.payload,
+                    vector: options.includeVectors ? record.vector : nil)
+            }
+        }
     }
 }
 

@@ -23,6 +23,19 @@ import Testing
         #expect(check.clause.contains("5") || check.requirements.map(\.description).contains("supportsFilters"))
     }
 
+    /// What a suite does not know of is a failure, not a skip that nobody sees.
+    @Test func aSkipThatIsNotKnownFails() async throws {
+        let check = try #require(
+            ConformanceCheck.all.first { $0.requirements.map(\.description) == ["supportsFilters"] })
+        _ = try await check(Self.withoutFilters, undeclared: ["idPolicy .uuid", "supportsFilters"])
+        for undeclared: Set<String> in [[], ["idPolicy .uuid"], ["supports"]] {
+            let failure = await #expect(throws: ConformanceFailure.self) {
+                _ = try await check(Self.withoutFilters, undeclared: undeclared)
+            }
+            #expect(failure?.message.contains("supportsFilters") == true)
+        }
+    }
+
     /// The kit asks for no more answers than that, but to see them refused.
     @Test(arguments: ConformanceCheck.all)
     func aStoreWithALimitOfAnswersConforms(_ check: ConformanceCheck) async throws {

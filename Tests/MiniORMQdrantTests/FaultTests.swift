@@ -308,14 +308,16 @@ extension ServerTests {
             try await store.close()
         }
 
-        /// More calls than a connection takes at once, given up while they wait: every one ends, and the connection goes on.
+        /// More calls than a connection takes at once, given up while they wait and while the server answers them: every one
+        /// ends, and the connection goes on.
         @Test(arguments: [false, true]) func callsThatWaitCanBeGivenUp(isCancelled: Bool) async throws {
             var options = QdrantOptions()
-            if !isCancelled { options.connection.deadline = .seconds(1) }
+            options.connection.deadline = .seconds(isCancelled ? 86_400 : 1)
             let store = try Server.service(options)
             let name = "burst-\(UInt32.random(in: 0 ... .max))"
             let vectors = try await AsyncVectorRepository(store, name, dimension: 4, metric: .dot, overwrite: true)
             try await vectors.upsert([VectorRecord(id: "a", vector: [1, 2, 3, 4])])
+            let connections = try await Server.control("/connections")
             let codes = await withTaskGroup(of: VectorStoreError.Code?.self) { group in
                 for _ in 0..<1500 {
                     group.addTask {
@@ -333,9 +335,10 @@ extension ServerTests {
             }
             #expect(codes.allSatisfy { $0 == (isCancelled ? .cancelled : .timeout) }, "\(Set(codes))")
             #expect(!isCancelled || !codes.isEmpty)
+            #expect(try await store.count(CountRequest(collection: name)) == 1)
+            #expect(try await Server.control("/connections") == connections)
             let again = try Server.service()
             #expect(try await again.count(CountRequest(collection: name)) == 1)
-            #expect(try await store.count(CountRequest(collection: name)) == 1)
             try await again.dropCollection(name)
             try await again.close()
             try await store.close()

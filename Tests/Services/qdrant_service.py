@@ -20,6 +20,7 @@ The control port speaks HTTP with JSON bodies:
   POST /stall      lets every connection of now stand open and passes nothing on any more
   POST /reset      forgets faults, settings, calls and captured requests; collections stay
   GET  /calls      {"Upsert": 3, ...}
+  GET  /connections {"accepted": 3}
   GET  /captured   [["Upsert", {...request as JSON by the official stubs...}], ...]
 """
 import argparse, asyncio, collections, json, os, shutil, signal, socket, struct, threading, time, uuid
@@ -601,12 +602,13 @@ class Proxy:
     """Passes bytes between clients and the gRPC server, so that connections can be cut as networks cut them."""
 
     def __init__(self, loop, upstream):
-        self.loop, self.upstream, self.writers, self.stalled = loop, upstream, set(), set()
+        self.loop, self.upstream, self.writers, self.stalled, self.accepted = loop, upstream, set(), set(), 0
 
     async def listen(self, port):
         await asyncio.start_server(self.accept, "127.0.0.1", port)
 
     async def accept(self, reader, writer):
+        self.accepted += 1
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
         self.writers.add(writer)
         try:
@@ -672,6 +674,8 @@ def control(service):
                 service.reset()
             elif self.path == "/calls":
                 reply = service.calls
+            elif self.path == "/connections":
+                reply = {"accepted": sum(proxy.accepted for proxy in service.proxies)}
             elif self.path == "/captured":
                 reply = list(service.captured)
             else:

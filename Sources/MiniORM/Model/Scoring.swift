@@ -23,3 +23,45 @@ extension VectorSearchResult {
         lhs.score != rhs.score ? lhs.score > rhs.score : UTF8Key(lhs.id) < UTF8Key(rhs.id)
     }
 }
+
+/// The best of many candidates by score, ties in an order of the caller's.
+package struct BestOf<Candidate> {
+    package typealias Scored = (score: Float, candidate: Candidate)
+
+    @usableFromInline let limit: Int
+    /// Whether a candidate comes before another one with the same score.
+    @usableFromInline let isFirst: (Candidate, Candidate) -> Bool
+    /// In no order, and up to twice as many as are asked for, so that each is moved a few times at the most.
+    @usableFromInline var kept: [Scored] = []
+    /// What scores less is not among the best.
+    @usableFromInline var floor: Float
+
+    /// Keeps so many candidates at the most, of those that score no less than a minimum.
+    @inlinable package init(
+        _ limit: Int, minScore: Float? = nil, isFirst: @escaping (Candidate, Candidate) -> Bool
+    ) {
+        self.limit = limit
+        self.isFirst = isFirst
+        floor = minScore ?? -.infinity
+    }
+
+    @inlinable package mutating func offer(_ candidate: @autoclosure () throws -> Candidate, _ score: Float) rethrows {
+        guard score >= floor else { return }
+        kept.append((score, try candidate()))
+        if kept.count - limit >= max(limit, 32) { trim() }
+    }
+
+    @inlinable mutating func trim() {
+        kept.sort { $0.score != $1.score ? $0.score > $1.score : isFirst($0.candidate, $1.candidate) }
+        guard kept.count >= limit else { return }
+        kept.removeLast(kept.count - limit)
+        floor = max(floor, kept.last?.score ?? floor)
+    }
+
+    /// The best so far, best first.
+    @inlinable package func sorted() -> [Scored] {
+        var best = self
+        best.trim()
+        return best.kept
+    }
+}

@@ -161,7 +161,11 @@ struct IndexSearch {
 
     /// Scores every record that matches, a page at a time, in double arithmetic.
     func exact(_ vectors: ArraySlice<[Float]>) async throws(VectorStoreError) -> [[VectorSearchResult]] {
-        var best = vectors.map { _ in BestRows(limit: options.topK, minScore: options.minScore) }
+        var best = vectors.map { _ in
+            BestOf<MatchedRow>(options.topK, minScore: options.minScore) {
+                UTF8Key($0.row.id) < UTF8Key($1.row.id)
+            }
+        }
         // Where the server does not evaluate the whole filter, it is known only from the payloads which vectors to
         // read.
         let needsPayloads = options.filter != nil && options.filter != clause?.filter
@@ -181,7 +185,16 @@ struct IndexSearch {
             }
         }
         var answers: [[VectorSearchResult]] = []
-        for rows in best { answers.append(try rows.results(includeVectors: options.includeVectors)) }
+        for best in best {
+            var results: [VectorSearchResult] = []
+            for (score, row) in best.sorted() {
+                results.append(
+                    VectorSearchResult(
+                        id: row.row.id, score: score, payload: try row.decoded(),
+                        vector: options.includeVectors ? row.row.original : nil))
+            }
+            answers.append(results)
+        }
         return answers
     }
 
@@ -190,52 +203,6 @@ struct IndexSearch {
         guard !rows.isEmpty else { return [] }
         let found = try await store.rows(opened, rows.map(\.row.id), [.metadatas, .embeddings]).rows
         return try ChromaVectorStore.matching(found, options.filter)
-    }
-}
-
-/// The best of the rows that a query has been compared with.
-private struct BestRows {
-    private let limit: Int
-    /// In no order, and up to twice as many as are asked for, so that each is moved a few times at the most.
-    private var rows: [(score: Float, row: MatchedRow)] = []
-    /// Rows that score less are not among the answers.
-    private var floor: Float
-
-    init(limit: Int, minScore: Float?) {
-        self.limit = limit
-        floor = minScore ?? -.infinity
-    }
-
-    mutating func offer(_ row: MatchedRow, _ score: Float) {
-        guard score >= floor else { return }
-        rows.append((score, row))
-        if rows.count - limit >= limit { trim() }
-    }
-
-    private static func isBetter(_ lhs: (score: Float, row: MatchedRow), _ rhs: (score: Float, row: MatchedRow)) -> Bool
-    {
-        lhs.score != rhs.score ? lhs.score > rhs.score : UTF8Key(lhs.row.row.id) < UTF8Key(rhs.row.row.id)
-    }
-
-    private mutating func trim() {
-        rows.sort(by: Self.isBetter)
-        guard rows.count >= limit else { return }
-        rows.removeLast(rows.count - limit)
-        floor = max(floor, rows.last?.score ?? floor)
-    }
-
-    /// The answers, best first.
-    func results(includeVectors: Bool) throws(VectorStoreError) -> [VectorSearchResult] {
-        var sorted = self
-        sorted.trim()
-        var results: [VectorSearchResult] = []
-        for (score, row) in sorted.rows {
-            results.append(
-                VectorSearchResult(
-                    id: row.row.id, score: score, payload: try row.decoded(),
-                    vector: includeVectors ? row.row.original : nil))
-        }
-        return results
     }
 }
 #endif

@@ -2,15 +2,13 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Cancels the calls of a connection whose time has passed.
+/// Gives up the calls of a connection whose time has passed.
 ///
 /// One timer serves all of them: it goes off when the first call could be late, and then looks again. A timer for each
 /// call would be set and taken back for nothing, as nearly all of them end in time, at the cost of system calls.
 final class CallDeadlines<Reply: Sendable>: Sendable {
-    typealias Call = Task<Reply, any Error>
-
     private struct State {
-        var calls: [UInt64: (deadline: NIODeadline, call: Call)] = [:]
+        var calls: [UInt64: (deadline: NIODeadline, call: PendingCall<Reply>)] = [:]
         var following: UInt64 = 0
         /// When the timer goes off that was set last.
         var timer: NIODeadline?
@@ -18,11 +16,16 @@ final class CallDeadlines<Reply: Sendable>: Sendable {
 
     private let loop: any EventLoop
     private let state = Mutex(State())
+    private let giveUp: @Sendable (PendingCall<Reply>) -> Void
 
-    init(_ loop: any EventLoop) { self.loop = loop }
+    /// - Parameter giveUp: What is done with a call that is late.
+    init(_ loop: any EventLoop, giveUp: @escaping @Sendable (PendingCall<Reply>) -> Void) {
+        self.loop = loop
+        self.giveUp = giveUp
+    }
 
     /// Watches a call until ``end(_:)``.
-    func watch(_ call: Call, until deadline: NIODeadline) -> UInt64 {
+    func watch(_ call: PendingCall<Reply>, until deadline: NIODeadline) -> UInt64 {
         let (number, isFirst) = state.withLock { state in
             state.following += 1
             state.calls[state.following] = (deadline, call)
@@ -34,8 +37,8 @@ final class CallDeadlines<Reply: Sendable>: Sendable {
         return number
     }
 
-    /// The call with a number has ended: false if that was because it was late.
-    func end(_ number: UInt64) -> Bool { state.withLock { $0.calls.removeValue(forKey: number) != nil } }
+    /// Nobody waits any more for the call with a number.
+    func end(_ number: UInt64) { state.withLock { $0.calls[number] = nil } }
 
     private func setTimer(_ deadline: NIODeadline) {
         loop.scheduleTask(deadline: deadline) { [weak self] in self?.look(deadline) }
@@ -43,7 +46,7 @@ final class CallDeadlines<Reply: Sendable>: Sendable {
 
     private func look(_ timer: NIODeadline) {
         let now = NIODeadline.now()
-        let (late, next) = state.withLock { state -> ([Call], NIODeadline?) in
+        let (late, next) = state.withLock { state -> ([PendingCall<Reply>], NIODeadline?) in
             let late = state.calls.filter { $0.value.deadline <= now }
             for number in late.keys { state.calls[number] = nil }
             // Another timer, for an earlier call, may have been set since.
@@ -51,7 +54,7 @@ final class CallDeadlines<Reply: Sendable>: Sendable {
             state.timer = state.calls.values.map(\.deadline).min()
             return (late.values.map(\.call), state.timer)
         }
-        for call in late { call.cancel() }
+        for call in late { giveUp(call) }
         if let next { setTimer(next) }
     }
 }

@@ -21,6 +21,7 @@ final class QdrantConnection: Sendable {
     private let executor: EventLoopExecutor
     private let callOptions: CallOptions
     private let deadlines: CallDeadlines<Transport.Bytes>
+    private let resets: StreamResets<Transport.Bytes>
     /// Servers allow a connection a hundred calls at once or more.
     private let gate = CallGate(64)
     private let isClosed = Atomic<Bool>(false)
@@ -47,7 +48,11 @@ final class QdrantConnection: Sendable {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let executor = EventLoopExecutor(loop)
         self.executor = executor
-        deadlines = CallDeadlines(loop)
+        let resets = StreamResets<Transport.Bytes>(loop)
+        self.resets = resets
+        deadlines = CallDeadlines(loop) {
+            $0.giveUp(RPCError(code: .deadlineExceeded, message: "the deadline passed"), resets)
+        }
         var call = CallOptions.defaults
         call.waitForReady = false
         call.maxResponseMessageBytes = options.maximumReplyBytes
@@ -133,14 +138,14 @@ final class QdrantConnection: Sendable {
                 failure = RPCError(code: .unavailable, message: "the connection was lost", cause: error)
             }
             if Task.isCancelled { throw QdrantFailure.cancelled(failure) }
-            // A server that gives a call up in time with us may just end it.
-            if QdrantFailure.isWorthRetrying(failure), clock.now >= deadline {
+            guard QdrantFailure.isWorthRetrying(failure) else { throw QdrantFailure.error(failure) }
+            let timeLeft = clock.now.duration(to: deadline)
+            guard timeLeft > .zero else {
+                // A server that gives a call up in time with us may just end it.
                 throw QdrantFailure.error(
                     RPCError(code: .deadlineExceeded, message: "the deadline passed", cause: failure))
             }
-            guard QdrantFailure.isWorthRetrying(failure),
-                let pause = options.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)),
-                pause < clock.now.duration(to: deadline)
+            guard let pause = options.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)), pause < timeLeft
             else { throw QdrantFailure.error(failure) }
             do { try await Task.sleep(for: pause) } catch { throw QdrantFailure.cancelled(error) }
             if let beforeRepeating { try await beforeRepeating(failure) }
@@ -152,27 +157,27 @@ final class QdrantConnection: Sendable {
         _ method: MethodDescriptor, _ request: Transport.Bytes, within time: Duration
     ) async throws -> Transport.Bytes {
         let (seconds, attoseconds) = min(max(time, .milliseconds(1)), .forever).components
-        let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
-        let exchange = Task(executorPreference: executor) { [gate, transport, metadata, callOptions] in
-            var metadata = metadata
-            metadata.addString(Self.timeout(nanoseconds), forKey: "grpc-timeout")
-            return try await gate.pass { [metadata] in
-                try await transport.withStream(descriptor: method, options: callOptions) { stream, _ in
-                    try await Self.exchange(metadata, request, over: stream)
+        let deadline = NIODeadline.now() + .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+        let call = PendingCall<Transport.Bytes>()
+        call.begin(
+            { [gate, transport, metadata, callOptions] in
+                try await gate.pass {
+                    try call.open()
+                    var metadata = metadata
+                    metadata.addString(Self.timeout((deadline - .now()).nanoseconds), forKey: "grpc-timeout")
+                    return try await transport.withStream(descriptor: method, options: callOptions) {
+                        [metadata] stream, _ in
+                        try await Self.exchange(metadata, request, over: stream)
+                    }
                 }
-            }
-        }
-        let number = deadlines.watch(exchange, until: .now() + .nanoseconds(nanoseconds))
-        let outcome = await withTaskCancellationHandler {
-            await exchange.result
-        } onCancel: {
-            exchange.cancel()
-        }
-        let isInTime = deadlines.end(number)
-        if case .failure(let error) = outcome, !isInTime {
-            throw RPCError(code: .deadlineExceeded, message: "the deadline passed", cause: error)
-        }
-        return try outcome.get()
+            }, on: executor)
+        let number = deadlines.watch(call, until: deadline)
+        defer { deadlines.end(number) }
+        return try await withTaskCancellationHandler {
+            await call.outcome
+        } onCancel: { [resets] in
+            call.giveUp(CancellationError(), resets)
+        }.get()
     }
 
     /// A time for the server: at most eight digits and a unit, and no less than the time itself, so that our side is
