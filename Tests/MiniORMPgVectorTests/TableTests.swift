@@ -71,7 +71,8 @@ import Testing
                 "select nspname from pg_extension e join pg_namespace n on n.oid = extnamespace where extname = 'vector'"
             ).rows.first?.first ?? nil)
         try store.execute("create type \(Server.schema).mood as enum ('good', 'bad')")
-        let names = ["mood", "_mood"] + ["vector", "halfvec", "sparsevec"].map { "\(extensionSchema).\($0)" }
+        try store.execute("create type \(Server.schema).pair as (a integer, b integer)")
+        let names = ["mood", "_mood", "pair"] + ["vector", "halfvec", "sparsevec"].map { "\(extensionSchema).\($0)" }
         for name in names {
             _ = try VectorRepository(store, name, dimension: 1)
             let repository = try VectorRepository(store, name, dimension: 2, metric: .dot, overwrite: true)
@@ -92,6 +93,22 @@ import Testing
             #expect(try !repository.collectionExists())
         }
         try store.execute("drop type \(Server.schema).mood")
+        try store.execute("drop type \(Server.schema).pair")
+        // A table that was dropped, then a type of its name, then another's table.
+        _ = try VectorRepository(store, "stale", dimension: 2)
+        try store.execute("drop table \(Server.schema).stale")
+        try store.execute("create type \(Server.schema).stale as (a integer)")
+        let stale = try VectorRepository(store, "stale", dimension: 3)
+        try stale.upsert([VectorRecord(id: "a", vector: [1, 2, 3])])
+        try store.execute("drop type \(Server.schema).stale")
+        try store.execute("create table \(Server.schema).stale (id text)")
+        #expect(try VectorRepository(server.store(), "stale", dimension: 3).fetch().map(\.id) == ["a"])
+        try stale.dropCollection()
+        try store.execute("drop table \(Server.schema).stale")
+        let prepended = "\u{600}"
+        _ = try VectorRepository(store, prepended, dimension: 2)
+        expect(.invalidCollectionName) { _ = try VectorRepository(store, prepended + " (collection)", dimension: 2) }
+        try store.dropCollection(prepended)
         // A table whose name would be too long.
         let long = String(repeating: "t", count: 51)
         try store.execute("create type \(Server.schema).\(long) as enum ()")

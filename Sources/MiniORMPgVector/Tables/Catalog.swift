@@ -62,7 +62,7 @@ struct Catalog: Sendable {
     private var source: String {
         """
         \(table) c join pg_catalog.pg_namespace n on n.nspname = c.table_schema
-        join pg_catalog.pg_class k on k.relnamespace = n.oid and k.relname = c.table_name
+        join pg_catalog.pg_class k on k.relnamespace = n.oid and k.relname = c.table_name and k.relkind <> 'c'
         """
     }
 
@@ -160,6 +160,14 @@ struct Catalog: Sendable {
         parameters.text(name.table)
         try connection.run(
             "delete from \(table) where table_schema = $1 and table_name = $2", parameters, limit: limit)
+    }
+
+    /// Takes out all that is left of a collection whose table is gone, whichever name that had.
+    func forget(
+        _ name: TableName, _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        try remove(name, connection, limit)
+        if let besideType = name.besideType { try remove(besideType, connection, limit) }
     }
 
     /// Remembers the approximate index of a collection; `nil` for none.

@@ -33,7 +33,7 @@ extension PgOperations {
                     throw .pgvector(
                         .invalidCollectionName, "the schema has a type of that name", collection: wanted.name)
                 }
-                try session.catalog.remove(table, connection, limit)
+                try session.catalog.forget(name, connection, limit)
                 try create(wanted, table, pgvector, connection, limit)
             }
             session.changed(wanted.name)
@@ -75,7 +75,8 @@ extension PgOperations {
             """
             select exists (
                 select from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-                where n.nspname = $1 and t.typname = $2 and t.typrelid = 0
+                left join pg_catalog.pg_class k on k.oid = t.typrelid
+                where n.nspname = $1 and t.typname = $2 and coalesce(k.relkind = 'c', true)
                     and not (t.typtype = 'b' and t.typcategory = 'A'))
             """, parameters, limit: limit
         ).bool(0, 0)

@@ -49,7 +49,11 @@ struct TableName: Sendable {
     /// The name of the collection in a store with a schema; `nil` where it has none there.
     func collection(defaultSchema: String) -> String? {
         let isDotted = table.unicodeScalars.contains(".")
-        let table = table.hasSuffix(Self.suffix) ? String(table.dropLast(Self.suffix.count)) : table
+        var table = table
+        // By bytes: a character before the suffix may make one of both.
+        if UTF8Key(String(Substring(table.utf8.suffix(Self.suffix.utf8.count)))) == UTF8Key(Self.suffix) {
+            table = String(Substring(table.utf8.dropLast(Self.suffix.utf8.count)))
+        }
         if UTF8Key(schema) == UTF8Key(defaultSchema), !isDotted { return table }
         return schema.unicodeScalars.contains(".") ? nil : "\(schema).\(table)"
     }

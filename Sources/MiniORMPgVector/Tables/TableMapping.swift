@@ -73,7 +73,7 @@ private struct TableMapping: Sendable {
                     name: name, oid: 0, idColumn: id, vectorColumn: vector, payloadColumn: payload, isOurs: false,
                     approximation: nil, isHalf: false, searchEffort: nil, hasPayloadIndex: false, fieldIndexes: [],
                     hasRangeIndex: false)
-                try session.catalog.remove(name, connection, limit)
+                try session.catalog.forget(name, connection, limit)
                 try session.catalog.insert(table, connection, limit)
                 return table.description
             }
