@@ -27,7 +27,9 @@ import Testing
     @Test func aSkipThatIsNotKnownFails() async throws {
         let check = try #require(
             ConformanceCheck.all.first { $0.requirements.map(\.description) == ["supportsFilters"] })
-        _ = try await check(Self.withoutFilters, undeclared: ["idPolicy .uuid", "supportsFilters"])
+        for known in ["supportsFilters", "the store does not declare supports"] {
+            _ = try await check(Self.withoutFilters, undeclared: ["idPolicy .uuid", known])
+        }
         for undeclared: Set<String> in [[], ["idPolicy .uuid"], ["supports"]] {
             let failure = await #expect(throws: ConformanceFailure.self) {
                 _ = try await check(Self.withoutFilters, undeclared: undeclared)

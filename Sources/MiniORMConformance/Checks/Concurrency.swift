@@ -32,7 +32,7 @@ extension ConformanceCheck {
             hint: "mode .ensure: when somebody else was faster, look at what is there"
         ) { kit in
             guard kit.capabilities.nativeOperations.contains(.dropCollection) else {
-                throw CheckSkipped(why: "the store does not declare dropCollection")
+                throw CheckSkipped(why: "the store does not declare operation dropCollection")
             }
             try await kit.open().dropCollection()
             try await withThrowingTaskGroup(of: Void.self) { group in

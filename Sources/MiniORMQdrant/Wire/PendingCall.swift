@@ -9,7 +9,7 @@ final class PendingCall<Reply: Sendable>: Sendable {
         var exchange: Task<Void, Never>?
         var waiting: CheckedContinuation<Outcome, Never>?
         var outcome: Outcome?
-        var isOpen = false
+        var isSent = false
         var hasEnded = false
     }
 
@@ -23,14 +23,8 @@ final class PendingCall<Reply: Sendable>: Sendable {
         state.withLock { if !$0.hasEnded { $0.exchange = exchange } }
     }
 
-    /// The exchange is about to open its stream. Throws if nobody waits for it any more.
-    func open() throws {
-        let isWanted = state.withLock { state in
-            state.isOpen = state.outcome == nil
-            return state.isOpen
-        }
-        if !isWanted { throw CancellationError() }
-    }
+    /// The request is on its way as a whole, so that an answer can come at any time.
+    func hasSent() { state.withLock { $0.isSent = true } }
 
     private func end(_ outcome: Outcome) {
         let waiting = state.withLock { state in
@@ -41,11 +35,15 @@ final class PendingCall<Reply: Sendable>: Sendable {
         waiting?.resume(returning: outcome)
     }
 
-    /// Has the call fail now. The exchange is cancelled too, by `resets` if it has a stream.
+    /// Has the call fail now, unless it is over. The exchange is cancelled too, by `resets` if an answer may come.
     func giveUp(_ error: any Error, _ resets: StreamResets<Reply>) {
-        let (waiting, isOpen) = state.withLock { state in (Self.settle(&state, .failure(error)), state.isOpen) }
+        let (isOver, waiting, isSent) = state.withLock { state in
+            let isOver = state.outcome != nil
+            return (isOver, Self.settle(&state, .failure(error)), state.isSent)
+        }
+        if isOver { return }
         waiting?.resume(returning: .failure(error))
-        if isOpen { resets.reset(self) } else { cancelExchange() }
+        if isSent { resets.reset(self) } else { cancelExchange() }
     }
 
     private static func settle(_ state: inout State, _ outcome: Outcome) -> CheckedContinuation<Outcome, Never>? {

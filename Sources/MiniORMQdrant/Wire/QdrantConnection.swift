@@ -162,12 +162,13 @@ final class QdrantConnection: Sendable {
         call.begin(
             { [gate, transport, metadata, callOptions] in
                 try await gate.pass {
-                    try call.open()
                     var metadata = metadata
                     metadata.addString(Self.timeout((deadline - .now()).nanoseconds), forKey: "grpc-timeout")
                     return try await transport.withStream(descriptor: method, options: callOptions) {
                         [metadata] stream, _ in
-                        try await Self.exchange(metadata, request, over: stream)
+                        try await Self.exchange(metadata, request, over: stream) {
+                            if request.count <= Self.sentAtOnce { call.hasSent() }
+                        }
                     }
                 }
             }, on: executor)
@@ -180,6 +181,10 @@ final class QdrantConnection: Sendable {
         }.get()
     }
 
+    /// What HTTP/2 lets a stream send before the server has to ask for more. Of a larger request a part may wait here: one
+    /// that is given up must not go on, as a later one for the same records would be overtaken.
+    private static let sentAtOnce = 65_535 - 5
+
     /// A time for the server: at most eight digits and a unit, and no less than the time itself, so that our side is
     /// the first to give up and says why.
     static func timeout(_ nanoseconds: Int64) -> String {
@@ -188,11 +193,13 @@ final class QdrantConnection: Sendable {
     }
 
     private static func exchange(
-        _ metadata: Metadata, _ request: Transport.Bytes, over stream: RPCStream<Transport.Inbound, Transport.Outbound>
+        _ metadata: Metadata, _ request: Transport.Bytes, over stream: RPCStream<Transport.Inbound, Transport.Outbound>,
+        hasSent: () -> Void
     ) async throws -> Transport.Bytes {
         do {
             try await stream.outbound.write(contentsOf: [.metadata(metadata), .message(request)])
             await stream.outbound.finish()
+            hasSent()
         } catch {
             // Comes out of the other end, unless the server's own reason is there already.
             await stream.outbound.finish(throwing: error)

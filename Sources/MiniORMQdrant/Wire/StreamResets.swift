@@ -2,7 +2,7 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Resets the streams of calls that were given up, a few a second.
+/// Resets the streams of calls that were given up, a few at a time.
 ///
 /// A stream that is reset may be answered all the same, by a server that did not know yet. The transport keeps the last
 /// thirty or so in mind for that, and closes the connection, with every call on it, at an answer to one before them; a
@@ -15,8 +15,8 @@ final class StreamResets<Reply: Sendable>: Sendable {
         var waiting: [PendingCall<Reply>] = []
     }
 
-    private static var most: Int { 12 }
-    private static var period: TimeAmount { .seconds(1) }
+    private static var most: Int { 8 }
+    private static var period: TimeAmount { .milliseconds(250) }
 
     private let loop: any EventLoop
     private let state = Mutex(State())
