@@ -29,11 +29,9 @@ extension ConformanceCheck {
         },
         ConformanceCheck(
             "tasks that create one collection at once all open it", clause: "2 init; 6 concurrency",
+            needs: [.dropping],
             hint: "mode .ensure: when somebody else was faster, look at what is there"
         ) { kit in
-            guard kit.capabilities.nativeOperations.contains(.dropCollection) else {
-                throw CheckSkipped(why: "the store does not declare operation dropCollection")
-            }
             try await kit.open().dropCollection()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in 0..<6 {

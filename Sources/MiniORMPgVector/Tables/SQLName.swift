@@ -50,9 +50,10 @@ struct TableName: Sendable {
     func collection(defaultSchema: String) -> String? {
         let isDotted = table.unicodeScalars.contains(".")
         var table = table
-        // By bytes: a character before the suffix may make one of both.
-        if UTF8Key(String(Substring(table.utf8.suffix(Self.suffix.utf8.count)))) == UTF8Key(Self.suffix) {
-            table = String(Substring(table.utf8.dropLast(Self.suffix.utf8.count)))
+        // By bytes: a character before the suffix may be one with its space.
+        let length = Self.suffix.utf8.count
+        if table.utf8.suffix(length).elementsEqual(Self.suffix.utf8) {
+            table = String(decoding: table.utf8.dropLast(length), as: UTF8.self)
         }
         if UTF8Key(schema) == UTF8Key(defaultSchema), !isDotted { return table }
         return schema.unicodeScalars.contains(".") ? nil : "\(schema).\(table)"

@@ -1,4 +1,5 @@
 #if Qdrant
+internal import GRPCCore
 internal import NIOCore
 internal import Synchronization
 
@@ -16,13 +17,8 @@ final class CallDeadlines<Reply: Sendable>: Sendable {
 
     private let loop: any EventLoop
     private let state = Mutex(State())
-    private let giveUp: @Sendable (PendingCall<Reply>) -> Void
 
-    /// - Parameter giveUp: What is done with a call that is late.
-    init(_ loop: any EventLoop, giveUp: @escaping @Sendable (PendingCall<Reply>) -> Void) {
-        self.loop = loop
-        self.giveUp = giveUp
-    }
+    init(_ loop: any EventLoop) { self.loop = loop }
 
     /// Watches a call until ``end(_:)``.
     func watch(_ call: PendingCall<Reply>, until deadline: NIODeadline) -> UInt64 {
@@ -54,7 +50,7 @@ final class CallDeadlines<Reply: Sendable>: Sendable {
             state.timer = state.calls.values.map(\.deadline).min()
             return (late.values.map(\.call), state.timer)
         }
-        for call in late { giveUp(call) }
+        for call in late { call.giveUp(RPCError(code: .deadlineExceeded, message: "the deadline passed")) }
         if let next { setTimer(next) }
     }
 }

@@ -14,6 +14,10 @@ final class PendingCall<Reply: Sendable>: Sendable {
     }
 
     private let state = Mutex(State())
+    private let resets: StreamResets<Reply>
+
+    /// - Parameter resets: Those of the connection.
+    init(_ resets: StreamResets<Reply>) { self.resets = resets }
 
     /// Begins the exchange that leads to the reply. Called once, before anything else.
     func begin(_ body: @escaping @Sendable () async throws -> Reply, on executor: some TaskExecutor) {
@@ -36,10 +40,9 @@ final class PendingCall<Reply: Sendable>: Sendable {
     }
 
     /// Has the call fail now, unless it is over. The exchange is cancelled too, by `resets` if an answer may come.
-    func giveUp(_ error: any Error, _ resets: StreamResets<Reply>) {
+    func giveUp(_ error: any Error) {
         let (isOver, waiting, isSent) = state.withLock { state in
-            let isOver = state.outcome != nil
-            return (isOver, Self.settle(&state, .failure(error)), state.isSent)
+            (state.outcome != nil, Self.settle(&state, .failure(error)), state.isSent)
         }
         if isOver { return }
         waiting?.resume(returning: .failure(error))

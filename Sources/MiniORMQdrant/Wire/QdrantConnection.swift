@@ -48,11 +48,8 @@ final class QdrantConnection: Sendable {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let executor = EventLoopExecutor(loop)
         self.executor = executor
-        let resets = StreamResets<Transport.Bytes>(loop)
-        self.resets = resets
-        deadlines = CallDeadlines(loop) {
-            $0.giveUp(RPCError(code: .deadlineExceeded, message: "the deadline passed"), resets)
-        }
+        deadlines = CallDeadlines(loop)
+        resets = StreamResets(loop)
         var call = CallOptions.defaults
         call.waitForReady = false
         call.maxResponseMessageBytes = options.maximumReplyBytes
@@ -158,7 +155,7 @@ final class QdrantConnection: Sendable {
     ) async throws -> Transport.Bytes {
         let (seconds, attoseconds) = min(max(time, .milliseconds(1)), .forever).components
         let deadline = NIODeadline.now() + .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
-        let call = PendingCall<Transport.Bytes>()
+        let call = PendingCall(resets)
         call.begin(
             { [gate, transport, metadata, callOptions] in
                 try await gate.pass {
@@ -176,12 +173,12 @@ final class QdrantConnection: Sendable {
         defer { deadlines.end(number) }
         return try await withTaskCancellationHandler {
             await call.outcome
-        } onCancel: { [resets] in
-            call.giveUp(CancellationError(), resets)
+        } onCancel: {
+            call.giveUp(CancellationError())
         }.get()
     }
 
-    /// What HTTP/2 lets a stream send before the server has to ask for more. Of a larger request a part may wait here: one
+    /// What HTTP/2 lets a stream send before the server has to ask for more, but for the head of a message. Of a larger request a part may wait here: one
     /// that is given up must not go on, as a later one for the same records would be overtaken.
     private static let sentAtOnce = 65_535 - 5
 

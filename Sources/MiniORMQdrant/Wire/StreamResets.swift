@@ -8,6 +8,8 @@ internal import Synchronization
 /// thirty or so in mind for that, and closes the connection, with every call on it, at an answer to one before them; a
 /// server may close it at as many resets at once. So a burst of calls that are given up is left to the server, which knows
 /// their deadlines, and reset later where that does not end them.
+///
+/// Lives as long as calls wait here, which keep it, even where the connection is gone.
 final class StreamResets<Reply: Sendable>: Sendable {
     private struct State {
         /// Resets of this period.
@@ -22,8 +24,6 @@ final class StreamResets<Reply: Sendable>: Sendable {
     private let state = Mutex(State())
 
     init(_ loop: any EventLoop) { self.loop = loop }
-
-    deinit { for call in state.withLock({ $0.waiting }) { call.cancelExchange() } }
 
     /// Resets the stream of a call: now if that is one of a few, else later.
     func reset(_ call: PendingCall<Reply>) {
