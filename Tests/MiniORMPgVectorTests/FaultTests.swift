@@ -301,21 +301,24 @@ import Testing
             primary.close()
             standby.close()
         }
-        let repository = try await AsyncVectorRepository(primary, "faults", dimension: 2, overwrite: true)
+        // A name of its own: the standby may still have an earlier collection of a name that is used again.
+        let name = "standby-\(UInt32.random(in: 0 ... .max))"
+        let repository = try await AsyncVectorRepository(primary, name, dimension: 2)
         try await repository.upsert(records(3))
-        let reader = try await AsyncVectorRepository(standby, "faults", dimension: 2, autoCreate: false)
+        let reader = try await AsyncVectorRepository(standby, name, dimension: 2, autoCreate: false)
         // To open a collection that is there writes nothing.
         while try await !reader.collectionExists() { try await Task.sleep(for: .milliseconds(20)) }
         while try await reader.count() < 3 { try await Task.sleep(for: .milliseconds(20)) }
         #expect(try await reader.query([2, 1]).count == 3)
-        let opened = try await AsyncVectorRepository(standby, "faults", dimension: 2)
+        let opened = try await AsyncVectorRepository(standby, name, dimension: 2)
         #expect(try await opened.count() == 3)
-        await expect(.collectionMismatch) { _ = try await AsyncVectorRepository(standby, "faults", dimension: 3) }
+        await expect(.collectionMismatch) { _ = try await AsyncVectorRepository(standby, name, dimension: 3) }
         await expect(.unavailable) { _ = try await AsyncVectorRepository(standby, "not_there", dimension: 2) }
         let records = records(1)
         let error = await Task { try await reader.upsert(records) }.result.storeError
         #expect(error?.code == .unavailable)
         #expect(error?.message.contains("read-only") == true)
+        try await repository.dropCollection()
     }
 
     @Test(arguments: Server.both)
