@@ -65,6 +65,7 @@ let package = Package(
             name: "MiniORMQdrantTests",
             dependencies: [
                 "MiniORM", "MiniORMConformance", "TestSupport", "MiniORMQdrant",
+                .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["Qdrant"])),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
             ],
             swiftSettings: settings

@@ -344,6 +344,81 @@ extension ServerTests {
             try await store.close()
         }
 
+        /// With every turn of the connection taken, a call of another kind waits, can be given up, and tells the server the
+        /// time that is left when its turn comes.
+        @Test func aCallThatWaitedForItsTurnAsksForTheTimeThatIsLeft() async throws {
+            try await Server.control("/reset", [:])
+            let store = try Server.service(options { $0.connection.deadline = .seconds(60) })
+            try await Server.withCollection(store) { repository in
+                let name = try await repository.describe().name
+                let gate = store.connection.gate
+                try await Server.control("/faults", ["method": "Count", "times": 64, "hold": true])
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for _ in 0..<65 { group.addTask { _ = try await store.count(CountRequest(collection: name)) } }
+                    while gate.waitingCount < 1 { await Task.yield() }
+                    let givenUp = Task { try await repository.query([1, 2, 3, 4]) }
+                    while gate.waitingCount < 2 { await Task.yield() }
+                    givenUp.cancel()
+                    await expect(.cancelled) { _ = try await givenUp.value }
+                    let waiting = Task { try await repository.query([1, 2, 3, 4]) }
+                    while gate.waitingCount < 2 { await Task.yield() }
+                    try await Task.sleep(for: .seconds(2))
+                    #expect(try await Server.control("/calls").objectValue?["Query"] == nil)
+                    try await Server.control("/reset", [:])
+                    #expect(try await waiting.value.isEmpty)
+                    try await group.waitForAll()
+                }
+                let left = try await Server.control("/times-left").objectValue?["Query"]?.doubleValue
+                #expect(try #require(left) <= 58)
+            }
+        }
+
+        /// Calls that are given up while the connection is made are not sent when it is there.
+        @Test func aCallGivenUpBeforeTheConnectionIsThereIsNeverSent() async throws {
+            try await Server.control("/reset", [:])
+            let store = try Server.service(options { $0.connection.deadline = .seconds(86_400) })
+            try await Server.control("/settings", ["hold_bytes": true])
+            let connections = try await Server.control("/connections")
+            let tasks = (0..<20).map { _ in Task { try await store.listCollections() } }
+            while try await Server.control("/connections") == connections {}
+            for task in tasks {
+                task.cancel()
+                await expect(.cancelled) { _ = try await task.value }
+            }
+            try await Server.control("/reset", [:])
+            _ = try await store.describeCollection("none-\(UInt32.random(in: 0 ... .max))")
+            #expect(try await Server.control("/calls").objectValue?["Collections.List"] == nil)
+            try await store.close()
+        }
+
+        /// An upload that is given up goes no further, however many others were given up before it: sent to its end later,
+        /// it would undo what was written in between.
+        @Test func anUploadGivenUpOnItsWayGoesNoFurther() async throws {
+            try await Server.control("/reset", [:])
+            let store = try Server.service(options { $0.connection.deadline = .seconds(86_400) })
+            try await Server.withCollection(store, dimension: 4096) { repository in
+                let name = try await repository.describe().name
+                let old = VectorRecord(id: "a", vector: [Float](repeating: 1, count: 4096))
+                try await repository.upsert([old])
+                try await Server.control("/settings", ["hold_bytes": true])
+                let others = (0..<40).map { _ in Task { try await store.count(CountRequest(collection: name)) } }
+                let upload = Task {
+                    try await repository.upsert(
+                        (0..<32).map { VectorRecord(id: $0 == 0 ? "a" : "\($0)", vector: (0..<4096).map(Float.init)) })
+                }
+                // What is on its way is in the hands of the system, which nobody can ask.
+                try await Task.sleep(for: .milliseconds(300))
+                for task in others { task.cancel() }
+                upload.cancel()
+                for task in others { await expect(.cancelled) { _ = try await task.value } }
+                await expect(.cancelled) { try await upload.value }
+                try await Server.control("/reset", [:])
+                #expect(try await repository.fetch(["a"]) == [old])
+                #expect(try await repository.count() == 1)
+                #expect(try await Server.control("/calls").objectValue?["Upsert"] == nil)
+            }
+        }
+
         @Test func cancellingTheTaskCancelsTheCall() async throws {
             try await Server.control("/reset", [:])
             // Neither an answer nor the deadline ends the call: the cancellation does, or nothing.

@@ -14,13 +14,15 @@ The control port speaks HTTP with JSON bodies:
                     "trailers": {"key": "value"}, "delay": 0.5, "hold": true, "drop": "before" | "after"}
                    what befalls the nth such call from now; one that is held is answered after the next reset
   POST /settings   {"api_key": "...", "legacy_vectors": true, "no_metadata": true, "capture": true,
-                    "listed_too": ["a name that List answers, without a collection"]}
+                    "listed_too": ["a name that List answers, without a collection"],
+                    "hold_bytes": true}            nothing passes on any connection until the next reset
   POST /strict     {"collection": "...", "unindexed_filtering_retrieve": false, "upsert_max_batchsize": 10, ...}
   POST /drop       closes every connection now, by reset
   POST /stall      lets every connection of now stand open and passes nothing on any more
   POST /reset      forgets faults, settings, calls and captured requests; collections stay
   GET  /calls      {"Upsert": 3, ...}
   GET  /connections {"accepted": 3}
+  GET  /times-left {"Upsert": 29.9, ...}          what the latest call of each method said that it would wait, in seconds
   GET  /captured   [["Upsert", {...request as JSON by the official stubs...}], ...]
 """
 import argparse, asyncio, collections, json, os, shutil, signal, socket, struct, threading, time, uuid
@@ -316,6 +318,7 @@ class Service:
     def reset(self):
         self.faults, self.settings = [], {}
         self.calls, self.captured = collections.Counter(), collections.deque(maxlen=4096)
+        self.times_left = {}
         released, self.released = self.released, threading.Event()
         released.set()
 
@@ -348,6 +351,7 @@ class Service:
         def handle(request, context):
             released = self.released
             self.calls[method] += 1
+            self.times_left[method] = context.time_remaining()
             if self.settings.get("capture"):
                 self.captured.append([method, MessageToDict(request, preserving_proto_field_name=True)])
             key = self.settings.get("api_key")
@@ -601,8 +605,9 @@ class Service:
 class Proxy:
     """Passes bytes between clients and the gRPC server, so that connections can be cut as networks cut them."""
 
-    def __init__(self, loop, upstream):
-        self.loop, self.upstream, self.writers, self.stalled, self.accepted = loop, upstream, set(), set(), 0
+    def __init__(self, loop, upstream, service):
+        self.loop, self.upstream, self.service = loop, upstream, service
+        self.writers, self.stalled, self.accepted = set(), set(), 0
 
     async def listen(self, port):
         await asyncio.start_server(self.accept, "127.0.0.1", port)
@@ -623,6 +628,8 @@ class Proxy:
             while data := await reader.read(1 << 18):
                 if client in self.stalled:
                     continue
+                while self.service.settings.get("hold_bytes"):
+                    await asyncio.sleep(0.01)
                 writer.write(data)
                 await writer.drain()
         except OSError:
@@ -676,6 +683,8 @@ def control(service):
                 reply = service.calls
             elif self.path == "/connections":
                 reply = {"accepted": sum(proxy.accepted for proxy in service.proxies)}
+            elif self.path == "/times-left":
+                reply = service.times_left
             elif self.path == "/captured":
                 reply = list(service.captured)
             else:
@@ -706,7 +715,7 @@ def main():
                  ("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_ping_strikes", 0)])
     loop = asyncio.new_event_loop()
     inner = server.add_insecure_port("127.0.0.1:0")
-    service.proxies.append(Proxy(loop, inner))
+    service.proxies.append(Proxy(loop, inner, service))
     loop.run_until_complete(service.proxies[0].listen(told.port))
     if told.tls_port:
         with open(told.key, "rb") as key, open(told.certificate, "rb") as certificate:

@@ -23,6 +23,9 @@ final class CallGate: Sendable {
 
     init(_ calls: Int) { state = Mutex(State(free: calls)) }
 
+    /// How many calls wait for their turn.
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
+
     /// Calls a body when it is a call's turn. Throws if the task is cancelled before that.
     func pass<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
         try await enter()

@@ -23,7 +23,7 @@ final class QdrantConnection: Sendable {
     private let deadlines: CallDeadlines<Transport.Bytes>
     private let resets: StreamResets<Transport.Bytes>
     /// Servers allow a connection a hundred calls at once or more.
-    private let gate = CallGate(64)
+    let gate = CallGate(64)
     private let isClosed = Atomic<Bool>(false)
 
     init(
@@ -178,8 +178,9 @@ final class QdrantConnection: Sendable {
         }.get()
     }
 
-    /// What HTTP/2 lets a stream send before the server has to ask for more, but for the head of a message. Of a larger request a part may wait here: one
-    /// that is given up must not go on, as a later one for the same records would be overtaken.
+    /// What HTTP/2 lets a stream send before the server has to ask for more, but for the head of a message. Of a larger
+    /// request a part may wait here: one that is given up must not go on, as a later one for the same records would be
+    /// overtaken.
     private static let sentAtOnce = 65_535 - 5
 
     /// A time for the server: at most eight digits and a unit, and no less than the time itself, so that our side is
