@@ -7,9 +7,11 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-// For the project's own tests, which run the kernels as users do. A dependency may not have such flags.
-let kernelSettings: [CSetting] =
-    Context.environment["MINIORM_OPTIMIZED_KERNELS"] == nil ? [] : [.unsafeFlags(["-O2"])]
+// For the project's own tests, whose time is mostly spent in the core and in the kit, and which run them as users do. A
+// dependency may not have such flags.
+let isOptimized = Context.environment["MINIORM_OPTIMIZED"] != nil
+let kernelSettings: [CSetting] = isOptimized ? [.unsafeFlags(["-O2"])] : []
+let coreSettings = settings + (isOptimized ? [.unsafeFlags(["-O"])] : [])
 
 let package = Package(
     name: "mini-orm",
@@ -42,8 +44,8 @@ let package = Package(
     ],
     targets: [
         .target(name: "CVectorKernels", cSettings: kernelSettings),
-        .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: settings),
-        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: settings),
+        .target(name: "MiniORM", dependencies: ["CVectorKernels"], swiftSettings: coreSettings),
+        .target(name: "MiniORMConformance", dependencies: ["MiniORM"], swiftSettings: coreSettings),
         // Qdrant over gRPC: packages that only the trait fetches.
         .target(
             name: "MiniORMQdrant",
@@ -65,6 +67,7 @@ let package = Package(
             name: "MiniORMQdrantTests",
             dependencies: [
                 "MiniORM", "MiniORMConformance", "TestSupport", "MiniORMQdrant",
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Qdrant"])),
                 .product(name: "NIOEmbedded", package: "swift-nio", condition: .when(traits: ["Qdrant"])),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: .when(traits: ["Qdrant"])),
             ],

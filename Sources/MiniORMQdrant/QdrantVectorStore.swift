@@ -25,7 +25,8 @@ internal import Synchronization
 ///   policy for ids, is noticed when a call fails, not before.
 /// - Deletes count what was there when they began: where two delete the same record at once, both may count it.
 ///
-/// A store is one HTTP/2 connection, opened at the first call; share it between repositories and tasks.
+/// A store is one HTTP/2 connection, opened when the store is made, in the background; share it between repositories and
+/// tasks.
 public final class QdrantVectorStore: AsyncVectorStorePort {
     static let name = "qdrant"
 
@@ -33,7 +34,7 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
     let connection: QdrantConnection
     private let known = Mutex<[UTF8Key: QdrantCollection]>([:])
 
-    /// A store for a server. Nothing is sent before the first call.
+    /// A store for a server. It connects in the background, and a server that is not there is an error of the first call.
     ///
     /// - Parameters:
     ///   - url: `qdrant://host:port`, or `qdrants://host:port` for TLS; the port is 6334 unless given.

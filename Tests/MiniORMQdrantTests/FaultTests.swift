@@ -376,9 +376,9 @@ extension ServerTests {
         /// Calls that are given up while the connection is made are not sent when it is there.
         @Test func aCallGivenUpBeforeTheConnectionIsThereIsNeverSent() async throws {
             try await Server.control("/reset", [:])
-            let store = try Server.service(options { $0.connection.deadline = .seconds(86_400) })
             try await Server.control("/settings", ["hold_bytes": true])
             let connections = try await Server.control("/connections")
+            let store = try Server.service(options { $0.connection.deadline = .seconds(86_400) })
             let tasks = (0..<20).map { _ in Task { try await store.listCollections() } }
             while try await Server.control("/connections") == connections {}
             for task in tasks {

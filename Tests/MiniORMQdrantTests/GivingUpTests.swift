@@ -1,4 +1,5 @@
 #if Qdrant
+import NIOCore
 import NIOEmbedded
 import Synchronization
 import Testing
@@ -40,7 +41,7 @@ import Testing
         let calls = (0..<20).map { _ in Call(resets, isSent: true) }
         for call in calls { call.pending.giveUp(GivenUp()) }
         // All fail at once; of the streams, eight are reset and the others stay.
-        for call in calls { #expect(throws: GivenUp.self) { try await call.pending.outcome.get() } }
+        for call in calls { await #expect(throws: GivenUp.self) { try await call.pending.outcome.get() } }
         for call in calls[..<8] { await call.hasEnded() }
         #expect(count(calls) == 8)
         await loop.advanceTime(by: .milliseconds(249))
@@ -55,7 +56,7 @@ import Testing
         let later = Call(resets, isSent: true)
         later.pending.giveUp(GivenUp())
         await later.hasEnded()
-        try await loop.shutdownGracefully()
+        await loop.shutdownGracefully()
     }
 
     @Test func aStreamThatTheServerEndedNeedsNoReset() async throws {
@@ -67,10 +68,10 @@ import Testing
             await call.hasEnded()
         }
         // The reply came too late to be the outcome.
-        #expect(throws: GivenUp.self) { try await calls[8].pending.outcome.get() }
+        await #expect(throws: GivenUp.self) { try await calls[8].pending.outcome.get() }
         await loop.advanceTime(by: .milliseconds(250))
         for call in calls { await call.hasEnded() }
-        try await loop.shutdownGracefully()
+        await loop.shutdownGracefully()
     }
 
     @Test func whatWasNotSentIsCancelledAtOnce() async throws {
@@ -82,7 +83,7 @@ import Testing
         let sent = (0..<8).map { _ in Call(resets, isSent: true) }
         for call in sent { call.pending.giveUp(GivenUp()) }
         for call in sent { await call.hasEnded() }
-        try await loop.shutdownGracefully()
+        await loop.shutdownGracefully()
     }
 
     @Test func anAnsweredCallCannotBeGivenUp() async throws {
@@ -98,40 +99,47 @@ import Testing
         let sent = (0..<8).map { _ in Call(resets, isSent: true) }
         for call in sent { call.pending.giveUp(GivenUp()) }
         for call in sent { await call.hasEnded() }
-        try await loop.shutdownGracefully()
+        await loop.shutdownGracefully()
+    }
+
+    private final class Visitors: Sendable {
+        private let all = Mutex<[Int]>([])
+        var numbers: [Int] { all.withLock { $0 } }
+        func come(_ number: Int) { all.withLock { $0.append(number) } }
     }
 
     @Test func turnsAreTakenInTheOrderOfTheCalls() async throws {
         let gate = CallGate(2)
-        let inside = Mutex<[Int]>([])
-        let holds = (0..<6).map { _ in AsyncStream.makeStream(of: Void.self) }
+        let inside = Visitors()
+        let holds = (0..<6).map { _ in AsyncStream.makeStream(of: Bool.self) }
         var tasks: [Task<Void, any Error>] = []
         for number in holds.indices {
-            tasks.append(
-                Task {
-                    try await gate.pass {
-                        inside.withLock { $0.append(number) }
-                        for await _ in holds[number].stream { break }
-                    }
-                })
-            while number < 2 ? inside.withLock({ $0.count }) <= number : gate.waitingCount < number - 1 {
+            let stream = holds[number].stream
+            let task = Task { @Sendable in
+                try await gate.pass {
+                    inside.come(number)
+                    for await _ in stream { break }
+                }
+            }
+            tasks.append(task)
+            while number < 2 ? inside.numbers.count <= number : gate.waitingCount < number - 1 {
                 await Task.yield()
             }
         }
-        #expect(inside.withLock { $0 } == [0, 1])
+        #expect(inside.numbers == [0, 1])
         // One that waits is given up: it never comes in, and the others move up.
         tasks[2].cancel()
         await #expect(throws: CancellationError.self) { try await tasks[2].value }
         for (number, next) in [(0, 3), (1, 4), (3, 5)] {
-            holds[number].continuation.yield()
+            holds[number].continuation.yield(true)
             try await tasks[number].value
-            while inside.withLock({ $0.last }) != next { await Task.yield() }
+            while inside.numbers.last != next { await Task.yield() }
         }
         for number in [4, 5] {
-            holds[number].continuation.yield()
+            holds[number].continuation.yield(true)
             try await tasks[number].value
         }
-        #expect(inside.withLock { $0 } == [0, 1, 3, 4, 5])
+        #expect(inside.numbers == [0, 1, 3, 4, 5])
         // Every turn was given back.
         for _ in 0..<3 { try await gate.pass {} }
     }

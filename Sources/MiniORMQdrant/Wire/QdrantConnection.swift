@@ -6,8 +6,8 @@ internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
 
-/// One HTTP/2 connection to a server, opened at the first call and again when it was lost: calls with a deadline, repeated
-/// where the server could not take them.
+/// One HTTP/2 connection to a server, opened at once and again when it was lost: calls with a deadline, repeated where the
+/// server could not take them.
 ///
 /// Calls go to gRPC's transport itself and not through `GRPCClient`, whose interceptors, streams and retries, of which
 /// this library uses none, take several tasks a call. A call is one task, on the event loop of the connection.
