@@ -1,7 +1,6 @@
 #if Qdrant
 import NIOCore
 import NIOEmbedded
-import Synchronization
 import Testing
 
 @testable import MiniORMQdrant
@@ -31,38 +30,45 @@ import Testing
         func hasEnded() async { while !pending.hasEnded { await Task.yield() } }
     }
 
-    private let loop = NIOAsyncTestingEventLoop()
-    private var resets: StreamResets<Int> { StreamResets(loop) }
+    private let loop: NIOAsyncTestingEventLoop
+    private let resets: StreamResets<Int>
 
-    private func count(_ calls: [Call]) -> Int { calls.count { $0.pending.hasEnded } }
+    init() {
+        loop = NIOAsyncTestingEventLoop()
+        resets = StreamResets(loop)
+    }
+
+    /// So many calls that were given up one after the other.
+    private func givenUp(_ count: Int, isSent: Bool = true) -> [Call] {
+        let calls = (0..<count).map { _ in Call(resets, isSent: isSent) }
+        for call in calls { call.pending.giveUp(GivenUp()) }
+        return calls
+    }
+
+    private func haveEnded(_ calls: some Sequence<Call>) async { for call in calls { await call.hasEnded() } }
 
     @Test func aBurstIsResetAFewAtATime() async throws {
-        let resets = resets
-        let calls = (0..<20).map { _ in Call(resets, isSent: true) }
-        for call in calls { call.pending.giveUp(GivenUp()) }
+        let calls = givenUp(20)
+        func count() -> Int { calls.count { $0.pending.hasEnded } }
         // All fail at once; of the streams, eight are reset and the others stay.
         for call in calls { await #expect(throws: GivenUp.self) { try await call.pending.outcome.get() } }
-        for call in calls[..<8] { await call.hasEnded() }
-        #expect(count(calls) == 8)
+        await haveEnded(calls[..<8])
+        #expect(count() == 8)
         await loop.advanceTime(by: .milliseconds(249))
-        #expect(count(calls) == 8)
+        #expect(count() == 8)
         await loop.advanceTime(by: .milliseconds(1))
-        for call in calls[..<16] { await call.hasEnded() }
-        #expect(count(calls) == 16)
+        await haveEnded(calls[..<16])
+        #expect(count() == 16)
         await loop.advanceTime(by: .milliseconds(250))
-        for call in calls { await call.hasEnded() }
+        await haveEnded(calls)
         // A period without resets, and the next call does not wait.
         await loop.advanceTime(by: .milliseconds(250))
-        let later = Call(resets, isSent: true)
-        later.pending.giveUp(GivenUp())
-        await later.hasEnded()
+        await haveEnded(givenUp(1))
         await loop.shutdownGracefully()
     }
 
     @Test func aStreamThatTheServerEndedNeedsNoReset() async throws {
-        let resets = resets
-        let calls = (0..<24).map { _ in Call(resets, isSent: true) }
-        for call in calls { call.pending.giveUp(GivenUp()) }
+        let calls = givenUp(24)
         for call in calls[8..<16] {
             call.answer(1)
             await call.hasEnded()
@@ -70,24 +76,18 @@ import Testing
         // The reply came too late to be the outcome.
         await #expect(throws: GivenUp.self) { try await calls[8].pending.outcome.get() }
         await loop.advanceTime(by: .milliseconds(250))
-        for call in calls { await call.hasEnded() }
+        await haveEnded(calls)
         await loop.shutdownGracefully()
     }
 
     @Test func whatWasNotSentIsCancelledAtOnce() async throws {
-        let resets = resets
-        let calls = (0..<100).map { _ in Call(resets, isSent: false) }
-        for call in calls { call.pending.giveUp(GivenUp()) }
-        for call in calls { await call.hasEnded() }
+        await haveEnded(givenUp(100, isSent: false))
         // None of them took a reset from a call that was sent.
-        let sent = (0..<8).map { _ in Call(resets, isSent: true) }
-        for call in sent { call.pending.giveUp(GivenUp()) }
-        for call in sent { await call.hasEnded() }
+        await haveEnded(givenUp(8))
         await loop.shutdownGracefully()
     }
 
     @Test func anAnsweredCallCannotBeGivenUp() async throws {
-        let resets = resets
         for _ in 0..<20 {
             let call = Call(resets, isSent: true)
             call.answer(7)
@@ -96,52 +96,8 @@ import Testing
             #expect(try await call.pending.outcome.get() == 7)
         }
         // Nor did it cost a reset.
-        let sent = (0..<8).map { _ in Call(resets, isSent: true) }
-        for call in sent { call.pending.giveUp(GivenUp()) }
-        for call in sent { await call.hasEnded() }
+        await haveEnded(givenUp(8))
         await loop.shutdownGracefully()
-    }
-
-    private final class Visitors: Sendable {
-        private let all = Mutex<[Int]>([])
-        var numbers: [Int] { all.withLock { $0 } }
-        func come(_ number: Int) { all.withLock { $0.append(number) } }
-    }
-
-    @Test func turnsAreTakenInTheOrderOfTheCalls() async throws {
-        let gate = CallGate(2)
-        let inside = Visitors()
-        let holds = (0..<6).map { _ in AsyncStream.makeStream(of: Bool.self) }
-        var tasks: [Task<Void, any Error>] = []
-        for number in holds.indices {
-            let stream = holds[number].stream
-            let task = Task { @Sendable in
-                try await gate.pass {
-                    inside.come(number)
-                    for await _ in stream { break }
-                }
-            }
-            tasks.append(task)
-            while number < 2 ? inside.numbers.count <= number : gate.waitingCount < number - 1 {
-                await Task.yield()
-            }
-        }
-        #expect(inside.numbers == [0, 1])
-        // One that waits is given up: it never comes in, and the others move up.
-        tasks[2].cancel()
-        await #expect(throws: CancellationError.self) { try await tasks[2].value }
-        for (number, next) in [(0, 3), (1, 4), (3, 5)] {
-            holds[number].continuation.yield(true)
-            try await tasks[number].value
-            while inside.numbers.last != next { await Task.yield() }
-        }
-        for number in [4, 5] {
-            holds[number].continuation.yield(true)
-            try await tasks[number].value
-        }
-        #expect(inside.numbers == [0, 1, 3, 4, 5])
-        // Every turn was given back.
-        for _ in 0..<3 { try await gate.pass {} }
     }
 }
 #endif
