@@ -11,25 +11,30 @@ extension QdrantVectorStore {
     public func createCollection(_ request: CreateCollectionRequest) async throws(VectorStoreError) {
         let wanted = request.collection
         do throws(VectorStoreError) {
-            guard (1...QdrantCollection.maximumDimension).contains(wanted.dimension) else {
-                throw VectorStoreError(
-                    .invalidArgument, "a dimension is 1 to \(QdrantCollection.maximumDimension)", store: Self.name)
-            }
-            let indexes = try options.collection.indexRequests
-            var failure = Self.exists(wanted.name)
-            // Others may create and drop it meanwhile; whoever loses looks again.
-            for _ in 0..<8 {
-                do throws(VectorStoreError) {
-                    if try await create(wanted, request.mode, indexes) { return }
-                } catch {
-                    guard error.code == .collectionNotFound else { throw error }
-                    failure = error
-                }
-            }
-            throw failure
+            try await connection.use { () async throws(VectorStoreError) in try await self.create(request) }
         } catch {
             throw error.adding(store: Self.name, collection: wanted.name)
         }
+    }
+
+    private func create(_ request: CreateCollectionRequest) async throws(VectorStoreError) {
+        let wanted = request.collection
+        guard (1...QdrantCollection.maximumDimension).contains(wanted.dimension) else {
+            throw VectorStoreError(
+                .invalidArgument, "a dimension is 1 to \(QdrantCollection.maximumDimension)", store: Self.name)
+        }
+        let indexes = try options.collection.indexRequests
+        var failure = Self.exists(wanted.name)
+        // Others may create and drop it meanwhile; whoever loses looks again.
+        for _ in 0..<8 {
+            do throws(VectorStoreError) {
+                if try await create(wanted, request.mode, indexes) { return }
+            } catch {
+                guard error.code == .collectionNotFound else { throw error }
+                failure = error
+            }
+        }
+        throw failure
     }
 
     /// Sees to it that there is a collection as wanted; false if another program came in between.
@@ -164,8 +169,12 @@ extension QdrantVectorStore {
     /// Drops a collection with its data, if this library created it; otherwise throws
     /// `VectorStoreError.Code.collectionMismatch`.
     public func dropCollection(_ name: String) async throws(VectorStoreError) {
-        guard let present = try await info(name) else { throw Self.notFound(name) }
-        do { try await drop(name, present) } catch { throw error.adding(collection: name) }
+        do throws(VectorStoreError) {
+            try await connection.use { () async throws(VectorStoreError) in
+                guard let present = try await info(name) else { throw Self.notFound(name) }
+                try await drop(name, present)
+            }
+        } catch { throw error.adding(collection: name) }
     }
 }
 

@@ -49,7 +49,9 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
         self.options = options
         var secret: Secret?
         if let apiKey { secret = try Secret(apiKey: apiKey) }
-        connection = try QdrantConnection(QdrantAddress(url), apiKey: secret, options: options.connection)
+        connection = try QdrantConnection(
+            QdrantAddress(url), apiKey: secret, options: options.connection,
+            repeatsLostWrites: options.write.repeatsLostWrites)
     }
 
     /// `qdrant`.
@@ -107,15 +109,17 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
         _ name: String, _ body: (QdrantCollection) async throws(VectorStoreError) -> Value
     ) async throws(VectorStoreError) -> Value {
         do throws(VectorStoreError) {
-            let used = try await collection(name)
-            do throws(VectorStoreError) {
-                return try await body(used)
-            } catch {
-                if error.code == .collectionNotFound { remember(name, nil) }
-                guard QdrantFailure.isRefusal(error), let info = try await info(name) else { throw error }
-                let fresh = try learn(name, info)
-                guard fresh != used else { throw error }
-                return try await body(fresh)
+            return try await connection.use { () async throws(VectorStoreError) in
+                let used = try await collection(name)
+                do throws(VectorStoreError) {
+                    return try await body(used)
+                } catch {
+                    if error.code == .collectionNotFound { remember(name, nil) }
+                    guard QdrantFailure.isRefusal(error), let info = try await info(name) else { throw error }
+                    let fresh = try learn(name, info)
+                    guard fresh != used else { throw error }
+                    return try await body(fresh)
+                }
             }
         } catch {
             throw error.adding(collection: name)
@@ -150,9 +154,11 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
 
     /// Says what a collection is, or `nil` if there is none of that name.
     public func describeCollection(_ name: String) async throws(VectorStoreError) -> CollectionDescription? {
-        guard let info = try await info(name) else { return nil }
-        let collection = try learn(name, info)
-        return CollectionDescription(name: name, dimension: collection.dimension, metric: collection.metric)
+        try await connection.use { () async throws(VectorStoreError) in
+            guard let info = try await info(name) else { return nil }
+            let collection = try learn(name, info)
+            return CollectionDescription(name: name, dimension: collection.dimension, metric: collection.metric)
+        }
     }
 
     /// The names of the collections that can be opened: with one unnamed dense vector by cosine, dot or Euclid, and a
@@ -160,14 +166,16 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
     ///
     /// Costs a call for each collection of the server.
     public func listCollections() async throws(VectorStoreError) -> [String] {
-        let reply = try await connection.call(QdrantMethods.list, Qdrant_ListCollectionsRequest())
-        // Old servers took names that no call of today's can use.
-        let names = reply.collections.map(\.name).filter { (try? Self.check(name: $0)) != nil }
-        let answers = try await inParallel(names, atOnce: 8) { store, name async throws(VectorStoreError) in
-            guard let info = try await store.info(name) else { return false }
-            return QdrantCollection(info) != nil
+        try await connection.use { () async throws(VectorStoreError) in
+            let reply = try await connection.call(QdrantMethods.list, Qdrant_ListCollectionsRequest())
+            // Old servers took names that no call of today's can use.
+            let names = reply.collections.map(\.name).filter { (try? Self.check(name: $0)) != nil }
+            let answers = try await inParallel(names, atOnce: 8) { store, name async throws(VectorStoreError) in
+                guard let info = try await store.info(name) else { return false }
+                return QdrantCollection(info) != nil
+            }
+            return zip(names, answers).filter(\.1).map { UTF8Key($0.0) }.sorted().map(\.string)
         }
-        return zip(names, answers).filter(\.1).map { UTF8Key($0.0) }.sorted().map(\.string)
     }
 
     /// A filter in two parts. Comparisons with numbers are left to the engine where no field that is compared holds a
@@ -215,7 +223,7 @@ public final class QdrantVectorStore: AsyncVectorStorePort {
         }
     }
 
-    /// Closes the connection when the calls under way have ended. Later calls throw
+    /// Closes the connection when the calls under way have ended; returns at once. Later calls throw
     /// `VectorStoreError.Code.unavailable`.
     public func close() async throws(VectorStoreError) { connection.close() }
 

@@ -39,6 +39,7 @@ struct FaultTests {
         configuration.limits.recordsPerWrite = 1_000
         let sure = try ChromaVectorStore(configuration)
         let target = try await AsyncVectorRepository(sure, "faults", dimension: 16, metric: .l2)
+        configuration.repeatsLostWrites = retrying
         if !retrying { configuration.retries = .none }
         let repository = try await AsyncVectorRepository(
             try ChromaVectorStore(configuration), "faults", dimension: 16, metric: .l2)
@@ -77,7 +78,7 @@ struct FaultTests {
     func retried(_ fault: String) async throws {
         // Creating: the collection is looked up, then created; a lost answer to the creation is no conflict.
         let proxy = try FaultyProxy([fault, "", fault, fault, "", fault])
-        let store = try proxy.store()
+        let store = try proxy.store { $0.repeatsLostWrites = true }
         let name = "fault-\(fault)"
         _ = try await ChromaServer.send("DELETE", "/collections/\(name)")
         let repository = try await AsyncVectorRepository(store, name, dimension: 16, metric: .l2, autoCreate: false)
@@ -88,6 +89,40 @@ struct FaultTests {
         #expect(try await repository.delete(["r1", "r2"]) == 2)
         #expect(try await repository.query(some[3].vector, topK: 1).first?.id == "r3")
         try await store.dropCollection(name)
+        proxy.child.kill()
+    }
+
+    /// Sent again, it could be acknowledged while the first one is still with the server, which then undoes what is
+    /// written next.
+    @Test(
+        "a write that nobody answered is not sent again, one that was refused is",
+        arguments: [
+            ("cut", false), ("lose", false), ("half", false), ("502", false), ("504", false), ("429", true),
+            ("500", true), ("503", true),
+        ])
+    func lostWrites(_ fault: String, isRepeated: Bool) async throws {
+        // Looked up, pre-flight, upsert; what is there, deletion; what matches, deletion.
+        let proxy = try FaultyProxy(["", "", fault] + (isRepeated ? [""] : []) + ["", fault])
+        let name = "lost-\(fault)"
+        let direct = try await AsyncVectorRepository(
+            ChromaServer.store(), name, dimension: 16, metric: .l2, overwrite: true)
+        let repository = try await AsyncVectorRepository(
+            proxy.store(), name, dimension: 16, metric: .l2, autoCreate: false)
+        func attempt(_ write: () async throws -> Void) async throws {
+            let error: (any Error)?
+            do {
+                try await write()
+                error = nil
+            } catch let failure { error = failure }
+            #expect((error as? VectorStoreError)?.code == (isRepeated ? nil : .unavailable), "\(fault)")
+        }
+        try await attempt { try await repository.upsert(records(1)) }
+        try await direct.upsert(records(1))
+        try await attempt { _ = try await repository.delete(["r0"]) }
+        let asked = try proxy.log().map { $0.path.split(separator: "/").last ?? "" }
+        #expect(asked.count { $0 == "upsert" } == (isRepeated ? 2 : 1))
+        #expect(asked.count { $0 == "delete" } == (isRepeated ? 2 : 1))
+        try await direct.dropCollection()
         proxy.child.kill()
     }
 

@@ -101,5 +101,93 @@ import Testing
             try store.execute("drop role \(role)")
         }
     }
+
+    /// A table made by hand in the place of one that was dropped by hand is not taken for it.
+    @Test(arguments: Server.both)
+    func whatTookTheNameOfATableOfOursIsLeftAlone(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let name = "replaced"
+        let quoted = "\(Server.schema).\(name)"
+        func open(overwrite: Bool = false) throws -> VectorRepository {
+            try VectorRepository(store, name, dimension: 2, metric: .l2, overwrite: overwrite)
+        }
+        let columns = "id text primary key, embedding vector(2) not null, payload jsonb"
+        for (kind, definition) in [
+            ("table", "(\(columns))"), ("table", "(\(columns)) partition by hash (id)"),
+            ("view", "as select 'a' as id, '[1,2]'::vector(2) as embedding, null::jsonb as payload"),
+            ("materialized view", "as select 'a' as id, '[1,2]'::vector(2) as embedding, null::jsonb as payload"),
+            ("sequence", ""),
+        ] {
+            let repository = try open(overwrite: true)
+            try store.execute("drop table \(quoted)")
+            try store.execute("create \(kind) \(quoted) \(definition)")
+            expect(.collectionAlreadyExists) { _ = try open() }
+            expect(.collectionAlreadyExists) { try repository.createCollection() }
+            expect(.collectionAlreadyExists) { _ = try open(overwrite: true) }
+            expect(.collectionNotFound) { try repository.upsert([VectorRecord(id: "a", vector: [1, 2])]) }
+            expect(.collectionNotFound) { _ = try repository.delete(["a"]) }
+            expect(.collectionNotFound) { try repository.dropCollection() }
+            #expect(try !repository.collectionExists())
+            #expect(try !store.listCollections().contains(name))
+            try store.execute("drop \(kind) \(quoted)")
+        }
+        // A table can be made a collection all the same.
+        try store.execute("create table \(quoted) (\(columns))")
+        try store.mapTable(name, metric: .l2, id: "id", vector: "embedding", payload: "payload")
+        try open().upsert([VectorRecord(id: "a", vector: [1, 2])])
+        try store.unmapTable(name)
+        try store.execute("drop table \(quoted)")
+        // One of ours stays ours, whatever its comment says.
+        let repository = try open()
+        try store.execute("comment on table \(quoted) is 'words of mine'")
+        try open().upsert([VectorRecord(id: "a", vector: [1, 2])])
+        // What others built on it stays.
+        try store.execute("create view \(quoted)_view as select id from \(quoted)")
+        expect(.invalidArgument) { try repository.dropCollection() }
+        expect(.invalidArgument) { _ = try open(overwrite: true) }
+        #expect(try repository.count() == 1)
+        try store.execute("drop view \(quoted)_view")
+        try repository.dropCollection()
+    }
+
+    @Test(arguments: Server.both)
+    func theTableItselfTellsItsDimension(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let two = try VectorRepository(store, "dimension-2", dimension: 2, overwrite: true)
+        let three = try VectorRepository(store, "dimension-3", dimension: 3, overwrite: true)
+        let schema = Server.schema
+        try store.execute(#"alter table \#(schema)."dimension-2" rename to swap"#)
+        try store.execute(#"alter table \#(schema)."dimension-3" rename to "dimension-2""#)
+        try store.execute(#"alter table \#(schema).swap rename to "dimension-3""#)
+        #expect(try store.describeCollection("dimension-2")?.dimension == 3)
+        expect(.collectionMismatch) { _ = try VectorRepository(store, "dimension-2", dimension: 2) }
+        try VectorRepository(store, "dimension-2", dimension: 3).upsert([VectorRecord(id: "a", vector: [1, 2, 3])])
+        try store.execute(#"alter table \#(schema)."dimension-3" alter column embedding type vector(5)"#)
+        #expect(try store.describeCollection("dimension-3")?.dimension == 5)
+        try two.dropCollection()
+        try three.dropCollection()
+    }
+
+    /// Each waits for the others where they would create the same.
+    @Test(arguments: Server.both)
+    func manyCataloguesAreMadeAtOnce(_ server: Server) async throws {
+        try await server.withDatabase { address in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<8 {
+                    group.addTask {
+                        var configuration = try PgVectorConfiguration(address)
+                        configuration.schema = "shared"
+                        configuration.catalogSchema = "catalogue_\(number)"
+                        let store = PgVectorStore(configuration)
+                        defer { store.close() }
+                        _ = try await AsyncVectorRepository(store, "words_\(number)", dimension: 2)
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
 }
 #endif

@@ -47,15 +47,36 @@ enum Server: String, CaseIterable, Sendable, CustomTestStringConvertible {
 
     /// A database of its own, without pgvector and without schemas, for as long as the body runs.
     func withDatabase(_ options: String = "", _ body: (String) throws -> Void) throws {
+        let (name, address) = try makeDatabase(options)
+        let result = Result { try body(address) }
+        try dropDatabase(name)
+        try result.get()
+    }
+
+    /// The same for asynchronous code.
+    func withDatabase(_ body: (String) async throws -> Void) async throws {
+        let (name, address) = try makeDatabase("")
+        do { try await body(address) } catch {
+            try dropDatabase(name)
+            throw error
+        }
+        try dropDatabase(name)
+    }
+
+    private func makeDatabase(_ options: String) throws -> (name: String, address: String) {
         let admin = try store()
         defer { admin.close() }
         let name = "\(Self.schema)_\(UInt32.random(in: 0...UInt32.max))"
         try admin.execute("create database \(name) template template0 \(options)")
         let address = try address().replacingOccurrences(
             of: "/postgres", with: "/\(name)", options: [.backwards, .anchored])
-        let result = Result { try body(address) }
+        return (name, address)
+    }
+
+    private func dropDatabase(_ name: String) throws {
+        let admin = try store()
+        defer { admin.close() }
         try admin.execute("drop database \(name) with (force)")
-        try result.get()
     }
 
     /// This process' own, so that two runs do not meet.

@@ -60,17 +60,42 @@ extension ServerTests {
         }
 
         @Test(arguments: ["before", "after"])
-        func aDroppedConnectionIsMadeUpForByRetries(_ moment: String) async throws {
-            let error = try await upsertUnderFault(["method": "Upsert", "nth": 20, "drop": .string(moment)])
+        func aDroppedConnectionIsMadeUpForByRetriesWhereThatIsWanted(_ moment: String) async throws {
+            let options = options { $0.write.repeatsLostWrites = true }
+            let error = try await upsertUnderFault(["method": "Upsert", "nth": 20, "drop": .string(moment)], options)
             #expect(error == nil, "\(error.map { "\($0)" } ?? "")")
         }
 
         @Test(arguments: ["before", "after"])
-        func aDroppedConnectionWithoutRetriesLosesNothing(_ moment: String) async throws {
-            let options = options { $0.connection.retry = .none }
-            let error = try await upsertUnderFault(["method": "Upsert", "nth": 20, "drop": .string(moment)], options)
+        func aDroppedConnectionLosesNothing(_ moment: String) async throws {
+            let error = try await upsertUnderFault(["method": "Upsert", "nth": 20, "drop": .string(moment)])
             #expect(error?.code == .partialWrite)
             #expect(error?.isTransient == true)
+        }
+
+        /// Sent again, it could be acknowledged while the first copy is still with the server, which then undoes what is
+        /// written next.
+        @Test func aWriteWhoseConnectionIsLostIsSentOnce() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                for (method, write) in [
+                    ("Upsert", { try await repository.upsert([Self.records[0]]) }),
+                    ("Delete", { _ = try await repository.delete(["record 0"]) }),
+                    ("Delete", { _ = try await repository.delete(matching: .field("number") == 0) }),
+                ] as [(String, () async throws -> Void)] {
+                    try await repository.upsert([Self.records[0]])
+                    try await Server.control("/reset", [:])
+                    try await Server.control("/faults", ["method": .string(method), "drop": "after"])
+                    await expect(.unavailable) { try await write() }
+                    #expect(try await Server.control("/calls").objectValue?[method] == 1)
+                    #expect(try await repository.count() == (method == "Delete" ? 0 : 1))
+                    // What the server says that it did not take is sent again.
+                    try await Server.control("/faults", ["method": .string(method), "status": "UNAVAILABLE"])
+                    try await repository.upsert([Self.records[0]])
+                    try await write()
+                    #expect(try await Server.control("/calls").objectValue?[method] == (method == "Delete" ? 3 : 4))
+                }
+            }
         }
 
         @Test func aServerSlowerThanTheDeadlineLosesNothing() async throws {
@@ -419,6 +444,55 @@ extension ServerTests {
             }
         }
 
+        /// Many at once, each of which is reset at once: the connection goes on, for those that wait on it too.
+        @Test(arguments: [100, 25_000]) func aBurstOfWritesCanBeGivenUpOnItsWay(_ dimension: Int) async throws {
+            try await Server.control("/reset", [:])
+            let options = options {
+                $0.connection.deadline = .seconds(86_400)
+                $0.connection.retry = .none
+            }
+            try await Server.withCollection(Server.service(options), dimension: dimension) { repository in
+                let connections = try await Server.control("/connections")
+                for round in 0..<8 {
+                    try await Server.control("/settings", ["hold_bytes": true])
+                    let writes = (0..<60).map { number in
+                        Task {
+                            try await repository.upsert([
+                                VectorRecord(id: "\(number)", vector: [Float](repeating: 1, count: dimension))
+                            ])
+                        }
+                    }
+                    let count = Task { try await repository.count() }
+                    // Some of them are on their way by then.
+                    try await Task.sleep(for: .milliseconds(20 * round))
+                    for write in writes { write.cancel() }
+                    for write in writes { await expect(.cancelled) { try await write.value } }
+                    try await Server.control("/reset", [:])
+                    _ = try await count.value
+                }
+                _ = try await repository.count()
+                #expect(try await Server.control("/connections") == connections)
+            }
+        }
+
+        @Test func closingWaitsForTheRequestsUnderWay() async throws {
+            try await Server.control("/reset", [:])
+            try await Server.withCollection(Server.service()) { repository in
+                let name = try await repository.describe().name
+                let store = try Server.service(options { $0.connection.deadline = .seconds(86_400) })
+                try await Server.control("/faults", ["method": "Count", "times": 64, "hold": true])
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<100 { group.addTask { try await store.count(CountRequest(collection: name)) } }
+                    while store.connection.gate.waitingCount < 36 { await Task.yield() }
+                    try await store.close()
+                    await expect(.unavailable) { _ = try await store.listCollections() }
+                    try await Server.control("/reset", [:])
+                    for try await count in group { #expect(count == 0) }
+                }
+                await expect(.unavailable) { _ = try await store.listCollections() }
+            }
+        }
+
         @Test func cancellingTheTaskCancelsTheCall() async throws {
             try await Server.control("/reset", [:])
             // Neither an answer nor the deadline ends the call: the cancellation does, or nothing.
@@ -446,7 +520,8 @@ extension ServerTests {
 
         @Test func aDeletionWhoseReplyIsLostCountsWhatWasThere() async throws {
             try await Server.control("/reset", [:])
-            try await Server.withCollection(Server.service()) { repository in
+            let options = options { $0.write.repeatsLostWrites = true }
+            try await Server.withCollection(Server.service(options)) { repository in
                 try await repository.upsert(Array(Self.records.prefix(3)))
                 try await Server.control("/faults", ["method": "Delete", "drop": "after"])
                 #expect(try await repository.delete(["record 0", "record 1", "none"]) == 2)

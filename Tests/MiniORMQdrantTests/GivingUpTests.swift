@@ -14,7 +14,7 @@ import Testing
         let pending: PendingCall<Int>
         private let end: AsyncStream<Int>.Continuation
 
-        init(_ resets: StreamResets<Int>, isSent: Bool) {
+        init(_ resets: StreamResets<Int>, _ kind: PendingCall<Int>.Stream?) throws {
             let (stream, end) = AsyncStream.makeStream(of: Int.self)
             self.end = end
             pending = PendingCall(resets)
@@ -23,7 +23,7 @@ import Testing
                     for await reply in stream { return reply }
                     throw CancellationError()
                 }, on: globalConcurrentExecutor)
-            if isSent { pending.hasSent() }
+            if let kind { try pending.open(kind) }
         }
 
         func answer(_ reply: Int) { end.yield(reply) }
@@ -39,8 +39,8 @@ import Testing
     }
 
     /// So many calls that were given up one after the other.
-    private func givenUp(_ count: Int, isSent: Bool = true) -> [Call] {
-        let calls = (0..<count).map { _ in Call(resets, isSent: isSent) }
+    private func givenUp(_ count: Int, _ kind: PendingCall<Int>.Stream? = .leftToServer) throws -> [Call] {
+        let calls = try (0..<count).map { _ in try Call(resets, kind) }
         for call in calls { call.pending.giveUp(GivenUp()) }
         return calls
     }
@@ -48,7 +48,7 @@ import Testing
     private func haveEnded(_ calls: some Sequence<Call>) async { for call in calls { await call.hasEnded() } }
 
     @Test func aBurstIsResetAFewAtATime() async throws {
-        let calls = givenUp(20)
+        let calls = try givenUp(20)
         func count() -> Int { calls.count { $0.pending.hasEnded } }
         // All fail at once; of the streams, eight are reset and the others stay.
         for call in calls { await #expect(throws: GivenUp.self) { try await call.pending.outcome.get() } }
@@ -63,12 +63,12 @@ import Testing
         await haveEnded(calls)
         // A period without resets, and the next call does not wait.
         await loop.advanceTime(by: .milliseconds(250))
-        await haveEnded(givenUp(1))
+        try await haveEnded(givenUp(1))
         await loop.shutdownGracefully()
     }
 
     @Test func aStreamThatTheServerEndedNeedsNoReset() async throws {
-        let calls = givenUp(24)
+        let calls = try givenUp(24)
         for call in calls[8..<16] {
             call.answer(1)
             await call.hasEnded()
@@ -80,23 +80,36 @@ import Testing
         await loop.shutdownGracefully()
     }
 
-    @Test func whatWasNotSentIsCancelledAtOnce() async throws {
-        await haveEnded(givenUp(100, isSent: false))
+    @Test func whatHasNoStreamIsCancelledAtOnce() async throws {
+        let calls = try givenUp(100, nil)
+        await haveEnded(calls)
+        // None of them may have one any more.
+        #expect(throws: CancellationError.self) { try calls[0].pending.open(.leftToServer) }
         // None of them took a reset from a call that was sent.
-        await haveEnded(givenUp(8))
+        try await haveEnded(givenUp(8))
+        await loop.shutdownGracefully()
+    }
+
+    @Test func anUploadIsCutShortAtOnceAndTheOthersWait() async throws {
+        try await haveEnded(givenUp(8, .cutShort))
+        let calls = try givenUp(2)
+        await loop.advanceTime(by: .milliseconds(249))
+        #expect(calls.allSatisfy { !$0.pending.hasEnded })
+        await loop.advanceTime(by: .milliseconds(1))
+        await haveEnded(calls)
         await loop.shutdownGracefully()
     }
 
     @Test func anAnsweredCallCannotBeGivenUp() async throws {
         for _ in 0..<20 {
-            let call = Call(resets, isSent: true)
+            let call = try Call(resets, .leftToServer)
             call.answer(7)
             await call.hasEnded()
             call.pending.giveUp(GivenUp())
             #expect(try await call.pending.outcome.get() == 7)
         }
         // Nor did it cost a reset.
-        await haveEnded(givenUp(8))
+        try await haveEnded(givenUp(8))
         await loop.shutdownGracefully()
     }
 }

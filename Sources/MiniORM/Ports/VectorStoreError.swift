@@ -123,7 +123,9 @@ extension VectorStoreError {
         /// Anything else that the engine reports.
         public static let backend = Self(rawValue: "backend")
 
-        /// Lets `catch VectorStoreError.Code.timeout` match any error.
+        /// Lets `catch VectorStoreError.Code.timeout` match any error. A pattern `.timeout` alone means it only where the
+        /// error's own type has no such member.
+        @_disfavoredOverload
         public static func ~= (code: Self, error: any Error) -> Bool { (error as? VectorStoreError)?.code == code }
         /// Lets `catch VectorStoreError.Code.timeout` match where the thrown type is known.
         public static func ~= (code: Self, error: VectorStoreError) -> Bool { error.code == code }

@@ -27,9 +27,17 @@ public struct ChromaConfiguration: Sendable {
     public var credentials = ChromaCredentials.none
     /// How long a request may take, its repetitions included.
     public var deadline = Duration.seconds(30)
-    /// How often a request is repeated on 429, 5xx and loss of the connection. (Every request is safe to repeat; before
-    /// a collection is dropped again, it is looked at whether it still is the same one.)
+    /// How often a request is repeated on 429, 5xx and loss of the connection. (Before a collection is dropped again, it
+    /// is looked at whether it still is the same one; for upserts and deletions see ``repeatsLostWrites``.)
     public var retries = RetryPolicy()
+    /// Whether an upsert or a deletion is sent again after the connection was lost before the server answered, or a
+    /// gateway had no answer (502 and 504).
+    ///
+    /// The server may have the first copy still and apply it late, after the second one was acknowledged and even after
+    /// what was written since, which it would undo. So by default such a call fails, with
+    /// `VectorStoreError.Code.partialWrite` or `VectorStoreError.Code.unavailable`, and whether to send it again is up to
+    /// you. Turn this on where records are not written again soon, as in a bulk load.
+    public var repeatsLostWrites = false
     /// How much one request may ask for: ``ChromaLimits/cloud`` for the host of Chroma Cloud.
     public var limits = ChromaLimits()
     /// Whether queries score every matching record on our side, in double arithmetic, rather than ask the index.

@@ -60,6 +60,12 @@ enum ChromaError {
     /// The store itself was closed, so that repeating cannot help.
     static func isClosed(_ error: any Error) -> Bool { error as? HTTPClientError == .alreadyShutdown }
 
+    static func lostWrite(_ failure: VectorStoreError) -> VectorStoreError {
+        VectorStoreError(
+            failure.code, "the write may be in, or come in yet: \(failure.message)", store: "chroma",
+            cause: failure.cause)
+    }
+
     static func cancelled(_ error: (any Error)?) -> VectorStoreError {
         VectorStoreError(.cancelled, "the task was cancelled", store: "chroma", cause: error)
     }

@@ -13,13 +13,15 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
-/// A request to the server. Every one of them is safe to repeat, but for the one that drops a collection by its name:
-/// see ``ChromaTransport/send(_:mayRepeat:)``.
+/// A request to the server. Every one of them is safe to repeat, but for those that write, where an earlier one may be
+/// under way still, and for the one that drops a collection by its name: see ``ChromaTransport/send(_:until:mayRepeat:)``.
 struct ChromaCall: Sendable {
     var method: HTTPMethod
     /// What follows the address: `/api/v2/...`.
     var path: String
     var body: ByteBuffer?
+    /// Whether it changes records, so that an earlier one which comes late would undo what was written since.
+    var isWrite = false
 
     static func get(_ path: String) -> Self { Self(method: .GET, path: path) }
     static func delete(_ path: String) -> Self { Self(method: .DELETE, path: path) }
@@ -42,6 +44,7 @@ final class ChromaTransport: Sendable {
     private let headers: HTTPHeaders
     private let deadline: Duration
     private let retries: RetryPolicy
+    private let repeatsLostWrites: Bool
     /// Requests without a body, by method and path, as taking an address apart costs more than the rest of a request.
     private let prepared = Mutex<[String: HTTPClient.Request]>([:])
     private static let preparedCount = 64
@@ -56,6 +59,7 @@ final class ChromaTransport: Sendable {
         self.headers = headers
         deadline = configuration.deadline
         retries = configuration.retries
+        repeatsLostWrites = configuration.repeatsLostWrites
         var options = HTTPClient.Configuration()
         if configuration.usesTLS {
             var tls = TLSConfiguration.makeClientConfiguration()
@@ -109,8 +113,10 @@ final class ChromaTransport: Sendable {
         while true {
             let failure: VectorStoreError
             var hint: Duration?
+            var isLost = false
+            let exchange = Exchange()
             let result: Result<Exchange.Answer, any Error>
-            do { result = .success(try await execute(request, end)) } catch { result = .failure(error) }
+            do { result = .success(try await execute(exchange, request, end)) } catch { result = .failure(error) }
             switch result {
             case .success(let response):
                 let isBeingDropped =
@@ -122,10 +128,14 @@ final class ChromaTransport: Sendable {
                 failure = ChromaError.error(status: status, body: response.body)
                 guard status == 429 || status >= 500 else { throw failure }
                 hint = Self.retryAfter(response.headers)
+                // A gateway has no answer; the server may have the request.
+                isLost = status == 502 || status == 504
             case .failure(let error):
                 failure = ChromaError.error(connection: error, after: lastFailure)
                 guard failure.code == .unavailable, !ChromaError.isClosed(error) else { throw failure }
+                isLost = exchange.isSent
             }
+            if isLost, call.isWrite, !repeatsLostWrites { throw ChromaError.lostWrite(failure) }
             guard let pause = retries.delay(after: attempt, hint: hint),
                 NIODeadline.now() + .nanoseconds(Self.nanoseconds(pause)) < end
             else { throw failure }
@@ -152,9 +162,10 @@ final class ChromaTransport: Sendable {
         return request
     }
 
-    private func execute(_ request: HTTPClient.Request, _ end: NIODeadline) async throws -> Exchange.Answer {
+    private func execute(
+        _ exchange: Exchange, _ request: HTTPClient.Request, _ end: NIODeadline
+    ) async throws -> Exchange.Answer {
         try Task.checkCancellation()
-        let exchange = Exchange()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 eventLoop.execute { exchange.start(self.client, request, end, continuation) }

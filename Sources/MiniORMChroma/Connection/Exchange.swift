@@ -26,6 +26,10 @@ final class Exchange: HTTPClientResponseDelegate, Sendable {
 
     private let phase = Mutex(Phase.waiting)
     private let answer = Mutex(Answer(status: 0, headers: [:]))
+    private let sent = Atomic<Bool>(false)
+
+    /// Whether some of the request was sent, so that the server may have it.
+    var isSent: Bool { sent.load(ordering: .relaxed) }
 
     /// Sends the request, and resumes the continuation with the answer. On the client's event loop.
     func start(
@@ -54,6 +58,11 @@ final class Exchange: HTTPClientResponseDelegate, Sendable {
             return nil
         }
         task?.cancel()
+    }
+
+    /// The head of the request is written.
+    func didSendRequestHead(task: HTTPClient.Task<Answer>, _ head: HTTPRequestHead) {
+        sent.store(true, ordering: .relaxed)
     }
 
     /// The head of the answer.

@@ -160,7 +160,9 @@ extension ChromaVectorStore {
             let (id, mark) = try await collection(name)
             guard opened.isAlike(mark) else { throw ChromaError.replaced(name) }
             let path = "\(collectionsPath)/\(id)/\(operation)"
-            let reply = try await transport.send(body.map { .post(path, $0) } ?? .get(path))
+            var call = body.map { ChromaCall.post(path, $0) } ?? .get(path)
+            call.isWrite = operation == "upsert" || operation == "delete"
+            let reply = try await transport.send(call)
             if (200..<300).contains(reply.status) {
                 guard opened.hasAnswered(mark) else { throw ChromaError.replaced(name) }
                 return reply.body

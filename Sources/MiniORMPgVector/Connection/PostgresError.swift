@@ -63,7 +63,10 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
             case "55P03": (.timeout, "another transaction holds a lock")
             case "25P02": (.backend, "an earlier statement of this transaction failed")
             case "42P01": (.collectionNotFound, "the collection's table is not there")
-            case "42703", "42704", "42804", "0A000", "23502":
+            case "2BP01":
+                (.invalidArgument, "others depend on the collection's table, a view or a foreign key; drop them first")
+            case "22023": (.invalidArgument, "PostgreSQL refuses a value; its text is in the cause")
+            case "42703", "42704", "42804", "0A000", "23502", "22P03":
                 (.collectionMismatch, "the collection's table is not as this library made it")
             case "22000": (.invalidVector, "PostgreSQL refused a vector; its length differs from the column's")
             case "54000", "54001": (.unsupportedPayload, "this is larger than PostgreSQL takes")

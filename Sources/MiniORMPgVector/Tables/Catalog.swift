@@ -10,9 +10,35 @@ struct Catalog: Sendable {
 
     /// One creation or drop at a time, as `if not exists` alone does not keep two from meeting.
     func lock(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) {
+        try Self.lock("mini-orm \(schema)", connection, limit)
+    }
+
+    /// The same for what all catalogues of a database share.
+    static func lockDatabase(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) {
+        try lock("mini-orm", connection, limit)
+    }
+
+    private static func lock(
+        _ what: String, _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
         var parameters = PostgresParameters()
-        parameters.text("mini-orm \(schema)")
+        parameters.text(what)
         try connection.run("select pg_advisory_xact_lock(hashtextextended($1, 0))", parameters, limit: limit)
+    }
+
+    /// Creates a schema where it is missing; a role that may not create may still use one that is there.
+    static func createSchema(
+        _ schema: String, _ connection: PostgresConnection, _ limit: CallLimit
+    ) throws(VectorStoreError) {
+        var parameters = PostgresParameters()
+        parameters.text(schema)
+        if try connection.run(
+            "select exists (select from pg_catalog.pg_namespace where nspname = $1)", parameters, limit: limit
+        ).bool(0, 0) {
+            return
+        }
+        try lockDatabase(connection, limit)
+        try connection.script("create schema if not exists \(schema.quotedName)", limit: limit)
     }
 
     /// Whether the table is there.
@@ -25,12 +51,7 @@ struct Catalog: Sendable {
     /// Creates it where it is missing; a role that may not create may still use one that is there.
     func create(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) {
         if try exists(connection, limit) { return }
-        var parameters = PostgresParameters()
-        parameters.text(schema)
-        let hasSchema = try connection.run(
-            "select exists (select from pg_catalog.pg_namespace where nspname = $1)", parameters, limit: limit
-        ).bool(0, 0)
-        if !hasSchema { try connection.script("create schema if not exists \(schema.quotedName)", limit: limit) }
+        try Self.createSchema(schema, connection, limit)
         try connection.script(
             """
             create table if not exists \(table) (
@@ -50,7 +71,8 @@ struct Catalog: Sendable {
             """, limit: limit)
     }
 
-    /// The collections whose tables are there.
+    /// The collections whose tables are there. A table of somebody else's that took the place of one that this library
+    /// made is none.
     func names(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) -> [TableName] {
         let rows = try connection.run("select c.table_schema, c.table_name from \(source)", limit: limit)
         return (0..<rows.count).compactMap { row in
@@ -63,10 +85,16 @@ struct Catalog: Sendable {
         """
         \(table) c join pg_catalog.pg_namespace n on n.nspname = c.table_schema
         join pg_catalog.pg_class k on k.relnamespace = n.oid and k.relname = c.table_name and k.relkind <> 'c'
+            and (not c.is_ours or k.relkind in ('r', 'p') and (
+                coalesce(obj_description(k.oid, 'pg_class') = '\(Self.mark)', false)
+                or exists (
+                    select from pg_catalog.pg_constraint p where p.conrelid = k.oid and p.contype = 'p'
+                        and starts_with(p.conname, '\(IndexName.keyPrefix)'))))
         """
     }
 
-    /// The mark of a table that this library made, so that one made later under the same name is not taken for it.
+    /// The comment on a table that this library made, so that one made later under the same name is not taken for it. The
+    /// name of its primary key tells too, where somebody wrote another comment.
     static let mark = "mini-orm collection"
 
     /// The collection of a table, by a name of its own in the store; the table may have been named beside a type.
@@ -79,8 +107,10 @@ struct Catalog: Sendable {
         parameters.text((name.besideType ?? name).table)
         let rows = try connection.run(
             """
-            select k.oid, c.dimension, c.metric, c.id_column, c.vector_column, c.payload_column,
-                c.is_ours and coalesce(obj_description(k.oid, 'pg_class') = '\(Self.mark)', false),
+            select k.oid, coalesce((
+                    select a.atttypmod from pg_catalog.pg_attribute a where a.attrelid = k.oid
+                        and a.attname = c.vector_column and not a.attisdropped and a.atttypmod > 0), c.dimension),
+                c.metric, c.id_column, c.vector_column, c.payload_column, c.is_ours,
                 case when has_index then c.approximation end, c.is_half and has_index,
                 case when has_index then c.search_effort end,
                 exists (

@@ -54,6 +54,7 @@ extension PgOperations {
     func installed(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) -> Session.Extension {
         if let found = try session.findExtension(fresh: true, connection, limit) { return found }
         guard session.configuration.createsExtension else { return try session.pgvector(connection, limit) }
+        try Catalog.lockDatabase(connection, limit)
         do { try connection.script("create extension if not exists vector", limit: limit) } catch {
             throw .pgvector(
                 error.code == .unauthorized ? .unauthorized : .backend,
@@ -86,13 +87,7 @@ extension PgOperations {
         _ wanted: CollectionDescription, _ name: TableName, _ pgvector: Session.Extension,
         _ connection: PostgresConnection, _ limit: CallLimit
     ) throws(VectorStoreError) {
-        var schema = PostgresParameters()
-        schema.text(name.schema)
-        if !(try connection.run(
-            "select exists (select from pg_catalog.pg_namespace where nspname = $1)", schema, limit: limit
-        ).bool(0, 0)) {
-            try connection.script("create schema if not exists \(name.schema.quotedName)", limit: limit)
-        }
+        try Catalog.createSchema(name.schema, connection, limit)
         let isBeyond = ScoreSQL(schema: pgvector.schema, metric: wanted.metric).isBeyond("embedding")
         let rangeIndex =
             isBeyond.map { "create index \(IndexName.newRange()) on \(name.quoted) (id) where \($0);" } ?? ""

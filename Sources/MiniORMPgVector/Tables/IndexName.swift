@@ -34,12 +34,13 @@ struct IndexName: Sendable {
     static func newRange() -> String { rangePrefix + random }
 
     /// A name for the index of the ids. The server would make one of the table's, which another collection may have.
-    static func newKey() -> String { "mini_orm_key_" + random }
+    static func newKey() -> String { keyPrefix + random }
 
     private static var random: String { String(UInt64.random(in: 0 ... .max), radix: 16) }
 
     static let vectorPrefix = "mini_orm_vector_"
     static let rangePrefix = "mini_orm_range_"
+    static let keyPrefix = "mini_orm_key_"
 
     /// What the name of a field's index ends with: made of the path's bytes.
     static func key(of path: FieldPath) -> String {

@@ -23,7 +23,8 @@ public struct QdrantConnectionOptions: Sendable {
     /// How long a call may take, retries and their pauses included. An upsert is as many calls as it has batches.
     public var deadline: Duration = .seconds(30)
     /// How often calls are repeated that the server could not take (`UNAVAILABLE`) or did not want to
-    /// (`RESOURCE_EXHAUSTED`); a pause that the server asks for is kept. Every call repeated is safe to repeat.
+    /// (`RESOURCE_EXHAUSTED`); a pause that the server asks for is kept. A call whose connection was lost before the
+    /// answer is repeated if it reads; for one that writes see ``QdrantWriteOptions/repeatsLostWrites``.
     public var retry = RetryPolicy()
     /// How often the connection is pinged, with or without calls under way, so that one that was lost without a word is
     /// noticed: it is closed when a ping goes unanswered for 10 s, or for half of this if that is less, and calls on it
@@ -51,6 +52,13 @@ public struct QdrantWriteOptions: Sendable {
     public var requestsInFlight = 4
     /// Whether a write returns when the server has applied it. Without, a read may not see it yet.
     public var waits = true
+    /// Whether an upsert or a deletion is sent again after the connection was lost before the server answered.
+    ///
+    /// The server may have the first copy still and apply it late, after the second one was acknowledged and even after
+    /// what was written since, which it would undo. So by default such a call fails, with
+    /// `VectorStoreError.Code.partialWrite` or `VectorStoreError.Code.unavailable`, and whether to send it again is up to
+    /// you. Turn this on where records are not written again soon, as in a bulk load.
+    public var repeatsLostWrites = false
     /// The order of writes that meet at one record in a cluster; `nil` for the server's default, weak.
     public var ordering: Ordering?
 

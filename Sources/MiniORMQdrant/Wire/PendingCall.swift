@@ -5,11 +5,21 @@ internal import Synchronization
 final class PendingCall<Reply: Sendable>: Sendable {
     typealias Outcome = Result<Reply, any Error>
 
+    /// What becomes of the stream of a call that is given up.
+    enum Stream {
+        /// It is left to the server, and reset when that is one of a few.
+        case leftToServer
+        /// It is reset at once, so that nothing more is sent.
+        case cutShort
+    }
+
     private struct State {
         var exchange: Task<Void, Never>?
         var waiting: CheckedContinuation<Outcome, Never>?
         var outcome: Outcome?
-        var isSent = false
+        var stream: Stream?
+        /// Why the call was given up, if it was before it had ended.
+        var givenUp: (any Error)?
         var hasEnded = false
     }
 
@@ -27,26 +37,46 @@ final class PendingCall<Reply: Sendable>: Sendable {
         state.withLock { if !$0.hasEnded { $0.exchange = exchange } }
     }
 
-    /// The request is on its way as a whole, so that an answer can come at any time.
-    func hasSent() { state.withLock { $0.isSent = true } }
+    /// The exchange is about to send on a stream of its own. Throws if the call was given up before.
+    func open(_ stream: Stream) throws {
+        let isGivenUp = state.withLock { state in
+            state.stream = stream
+            return state.givenUp != nil
+        }
+        if isGivenUp { throw CancellationError() }
+    }
 
-    private func end(_ outcome: Outcome) {
-        let waiting = state.withLock { state in
+    /// Whether the call was given up and its stream reset at once.
+    var isCutShort: Bool { state.withLock { $0.givenUp != nil && $0.stream == .cutShort } }
+
+    /// The exchange is over, its stream included.
+    func end(_ outcome: Outcome) {
+        let (waiting, outcome) = state.withLock { state in
             state.hasEnded = true
             state.exchange = nil
-            return Self.settle(&state, outcome)
+            var outcome = outcome
+            if case .failure = outcome, let error = state.givenUp { outcome = .failure(error) }
+            return (Self.settle(&state, outcome), outcome)
         }
         waiting?.resume(returning: outcome)
     }
 
-    /// Has the call fail now, unless it is over. The exchange is cancelled too, by `resets` if an answer may come.
+    /// Has the call fail, unless it is over: now, or when nothing more is sent where its stream is cut short. The exchange
+    /// is cancelled too, by `resets` if it has a stream.
     func giveUp(_ error: any Error) {
-        let (isOver, waiting, isSent) = state.withLock { state in
-            (state.outcome != nil, Self.settle(&state, .failure(error)), state.isSent)
+        let (isOver, waiting, stream) = state.withLock { state in
+            let isOver = state.outcome != nil || state.givenUp != nil
+            if !isOver { state.givenUp = error }
+            let isLater = isOver || state.stream == .cutShort
+            return (isOver, isLater ? nil : Self.settle(&state, .failure(error)), state.stream)
         }
         if isOver { return }
         waiting?.resume(returning: .failure(error))
-        if isSent { resets.reset(self) } else { cancelExchange() }
+        switch stream {
+        case nil: cancelExchange()
+        case .leftToServer: resets.reset(self)
+        case .cutShort: resets.resetAtOnce(self)
+        }
     }
 
     private static func settle(_ state: inout State, _ outcome: Outcome) -> CheckedContinuation<Outcome, Never>? {

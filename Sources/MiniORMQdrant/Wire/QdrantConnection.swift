@@ -16,6 +16,7 @@ final class QdrantConnection: Sendable {
 
     let address: QdrantAddress
     private let options: QdrantConnectionOptions
+    private let repeatsLostWrites: Bool
     private let metadata: Metadata
     private let transport: Transport
     private let executor: EventLoopExecutor
@@ -24,13 +25,21 @@ final class QdrantConnection: Sendable {
     private let resets: StreamResets<Transport.Bytes>
     /// Servers allow a connection a hundred calls at once or more.
     let gate = CallGate(64)
-    private let isClosed = Atomic<Bool>(false)
+    /// For requests that are not sent at once: as many as one upsert sends at a time.
+    private let uploads = CallGate(8)
+    private let uses = Mutex(Uses())
+
+    private struct Uses {
+        var count = 0
+        var isClosed = false
+    }
 
     init(
-        _ address: QdrantAddress, apiKey: Secret?, options: QdrantConnectionOptions
+        _ address: QdrantAddress, apiKey: Secret?, options: QdrantConnectionOptions, repeatsLostWrites: Bool
     ) throws(VectorStoreError) {
         self.address = address
         self.options = options
+        self.repeatsLostWrites = repeatsLostWrites
         var metadata = Metadata()
         if let apiKey { metadata.addString(apiKey.text, forKey: "api-key") }
         self.metadata = metadata
@@ -89,12 +98,35 @@ final class QdrantConnection: Sendable {
         }
     }
 
+    /// Lets no further use begin, and closes when those under way have ended.
     func close() {
-        isClosed.store(true, ordering: .relaxed)
-        transport.beginGracefulShutdown()
+        let isIdle = uses.withLock { uses in
+            uses.isClosed = true
+            return uses.count == 0
+        }
+        if isIdle { transport.beginGracefulShutdown() }
     }
 
-    /// Sends a request, again if need be, and returns the reply.
+    /// Keeps the connection open for whatever a body sends. Throws when it was closed before that.
+    func use<Value>(
+        _ body: () async throws(VectorStoreError) -> Value
+    ) async throws(VectorStoreError) -> Value {
+        let isClosed = uses.withLock { uses in
+            if !uses.isClosed { uses.count += 1 }
+            return uses.isClosed
+        }
+        if isClosed { throw VectorStoreError(.unavailable, "the store was closed", store: QdrantVectorStore.name) }
+        defer {
+            let isLast = uses.withLock { uses in
+                uses.count -= 1
+                return uses.isClosed && uses.count == 0
+            }
+            if isLast { transport.beginGracefulShutdown() }
+        }
+        return try await body()
+    }
+
+    /// Sends a request, again if need be, and returns the reply. Within ``use(_:)``.
     ///
     /// - Parameter beforeRepeating: Told of the failure before the request is sent again, which it can keep from that by
     ///   throwing.
@@ -112,10 +144,8 @@ final class QdrantConnection: Sendable {
         var attempt = 0
         while true {
             attempt += 1
-            guard !isClosed.load(ordering: .relaxed) else {
-                throw VectorStoreError(.unavailable, "the store was closed", store: QdrantVectorStore.name)
-            }
             let failure: RPCError
+            var isLost = false
             do {
                 let reply = try await send(method.descriptor, request, within: clock.now.duration(to: deadline))
                 do { return try reply.withUnsafeBytes(method.decode) } catch {
@@ -126,6 +156,8 @@ final class QdrantConnection: Sendable {
                 throw error
             } catch let error as RPCError {
                 failure = error
+            } catch let error as Unanswered {
+                (failure, isLost) = (error.cause, true)
             } catch let error as ReplyTooLarge {
                 throw VectorStoreError(
                     .backend, "a reply is larger than maximumReplyBytes, \(options.maximumReplyBytes); allow more",
@@ -133,6 +165,7 @@ final class QdrantConnection: Sendable {
             } catch {
                 if Task.isCancelled { throw QdrantFailure.cancelled(error) }
                 failure = RPCError(code: .unavailable, message: "the connection was lost", cause: error)
+                isLost = true
             }
             if Task.isCancelled { throw QdrantFailure.cancelled(failure) }
             guard QdrantFailure.isWorthRetrying(failure) else { throw QdrantFailure.error(failure) }
@@ -142,6 +175,7 @@ final class QdrantConnection: Sendable {
                 throw QdrantFailure.error(
                     RPCError(code: .deadlineExceeded, message: "the deadline passed", cause: failure))
             }
+            if isLost, method.isWrite, !repeatsLostWrites { throw QdrantFailure.lostWrite(failure) }
             guard let pause = options.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)), pause < timeLeft
             else { throw QdrantFailure.error(failure) }
             do { try await Task.sleep(for: pause) } catch { throw QdrantFailure.cancelled(error) }
@@ -156,16 +190,25 @@ final class QdrantConnection: Sendable {
         let (seconds, attoseconds) = min(max(time, .milliseconds(1)), .forever).components
         let deadline = NIODeadline.now() + .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
         let call = PendingCall(resets)
+        let isUpload = request.count > Self.sentAtOnce
         call.begin(
-            { [gate, transport, metadata, callOptions] in
-                try await gate.pass {
+            { [gate, uploads, resets, transport, metadata, callOptions] in
+                let exchange = { @Sendable in
                     var metadata = metadata
                     metadata.addString(Self.timeout((deadline - .now()).nanoseconds), forKey: "grpc-timeout")
                     return try await transport.withStream(descriptor: method, options: callOptions) {
                         [metadata] stream, _ in
-                        try await Self.exchange(metadata, request, over: stream) {
-                            if request.count <= Self.sentAtOnce { call.hasSent() }
-                        }
+                        try call.open(isUpload ? .cutShort : .leftToServer)
+                        return try await Self.exchange(metadata, request, over: stream)
+                    }
+                }
+                guard isUpload else { return try await gate.pass(exchange) }
+                return try await uploads.pass {
+                    do { return try await gate.pass(exchange) } catch {
+                        call.end(.failure(error))
+                        // The next one may be given up as soon, and is reset at once like this one.
+                        if call.isCutShort { await resets.pause() }
+                        throw error
                     }
                 }
             }, on: executor)
@@ -179,8 +222,8 @@ final class QdrantConnection: Sendable {
     }
 
     /// What HTTP/2 lets a stream send before the server has to ask for more, but for the head of a message. Of a larger
-    /// request a part may wait here: one that is given up must not go on, as a later one for the same records would be
-    /// overtaken.
+    /// request, an upload, a part may wait here: one that is given up must not go on, as a later one for the same records
+    /// would be overtaken.
     private static let sentAtOnce = 65_535 - 5
 
     /// A time for the server: at most eight digits and a unit, and no less than the time itself, so that our side is
@@ -191,13 +234,11 @@ final class QdrantConnection: Sendable {
     }
 
     private static func exchange(
-        _ metadata: Metadata, _ request: Transport.Bytes, over stream: RPCStream<Transport.Inbound, Transport.Outbound>,
-        hasSent: () -> Void
+        _ metadata: Metadata, _ request: Transport.Bytes, over stream: RPCStream<Transport.Inbound, Transport.Outbound>
     ) async throws -> Transport.Bytes {
         do {
             try await stream.outbound.write(contentsOf: [.metadata(metadata), .message(request)])
             await stream.outbound.finish()
-            hasSent()
         } catch {
             // Comes out of the other end, unless the server's own reason is there already.
             await stream.outbound.finish(throwing: error)
@@ -212,7 +253,11 @@ final class QdrantConnection: Sendable {
                 if hasBegun, reply == nil, metadata.isEmpty, ReplyTooLarge.codes.contains(status.code) {
                     throw ReplyTooLarge()
                 }
-                if let error = RPCError(status: status, metadata: metadata) { throw error }
+                if let error = RPCError(status: status, metadata: metadata) {
+                    // How the transport says that the stream was lost; a server's own status comes with metadata, and
+                    // where it does not, it is taken for a loss.
+                    throw error.code == .unavailable && metadata.isEmpty ? Unanswered(cause: error) : error
+                }
                 guard let reply else {
                     throw RPCError(code: .internalError, message: "the server answered without a message")
                 }
@@ -220,8 +265,13 @@ final class QdrantConnection: Sendable {
             }
         }
         try Task.checkCancellation()
-        throw RPCError(code: .unavailable, message: "the server ended the call without a status")
+        throw Unanswered(cause: RPCError(code: .unavailable, message: "the server ended the call without a status"))
     }
+}
+
+/// A request may have been sent, and nobody knows what became of it.
+private struct Unanswered: Error {
+    let cause: RPCError
 }
 
 /// The transport gave up a reply at its length. It says so as a status of its own making, without metadata and with a
@@ -281,6 +331,12 @@ enum QdrantFailure {
 
     /// Whether a smaller reply may get through.
     static func isTooLarge(_ error: VectorStoreError) -> Bool { error.cause is ReplyTooLarge }
+
+    static func lostWrite(_ cause: RPCError) -> VectorStoreError {
+        VectorStoreError(
+            .unavailable, "the connection was lost before the server answered, so the write may be in, or come in yet",
+            store: QdrantVectorStore.name, cause: cause)
+    }
 
     static func cancelled(_ cause: any Error) -> VectorStoreError {
         VectorStoreError(.cancelled, "the task was cancelled", store: QdrantVectorStore.name, cause: cause)

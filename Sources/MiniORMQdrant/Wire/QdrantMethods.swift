@@ -8,6 +8,8 @@ struct QdrantMethod<Request: Sendable, Reply: Sendable>: Sendable {
     let encode: @Sendable (Request) throws -> [UInt8]
     /// The bytes are there while it runs.
     let decode: @Sendable (UnsafeRawBufferPointer) throws -> Reply
+    /// Whether it changes records, so that a first copy which comes late would undo what was written since.
+    private(set) var isWrite = false
 
     init(
         _ service: String, _ method: String, encode: @escaping @Sendable (Request) throws -> [UInt8],
@@ -16,6 +18,13 @@ struct QdrantMethod<Request: Sendable, Reply: Sendable>: Sendable {
         descriptor = MethodDescriptor(fullyQualifiedService: "qdrant.\(service)", method: method, type: .unary)
         self.encode = encode
         self.decode = decode
+    }
+
+    /// The same call, as one that changes records.
+    var writing: Self {
+        var method = self
+        method.isWrite = true
+        return method
     }
 }
 
@@ -61,7 +70,8 @@ enum QdrantMethods {
         "Collections", "Get")
     static let list = QdrantMethod<Qdrant_ListCollectionsRequest, Qdrant_ListCollectionsResponse>("Collections", "List")
     static let upsert = QdrantMethod<ProtobufWriter, Qdrant_PointsOperationResponse>("Points", written: "Upsert")
-    static let delete = QdrantMethod<Qdrant_DeletePoints, Qdrant_PointsOperationResponse>("Points", "Delete")
+        .writing
+    static let delete = QdrantMethod<Qdrant_DeletePoints, Qdrant_PointsOperationResponse>("Points", "Delete").writing
     static let get = QdrantMethod<Qdrant_GetPoints, [StoredPoint]>("Points", "Get") { reader in
         try StoredPoint.list(1, .retrieved, reader)
     }

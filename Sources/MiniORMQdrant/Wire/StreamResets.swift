@@ -39,6 +39,20 @@ final class StreamResets<Reply: Sendable>: Sendable {
         if isFirst { setTimer() }
     }
 
+    /// Resets the stream of a call now; others wait for it. To be followed by a ``pause()`` before there is another such
+    /// call.
+    func resetAtOnce(_ call: PendingCall<Reply>) {
+        let isFirst = state.withLock { state in
+            state.count += 1
+            return state.count == 1
+        }
+        call.cancelExchange()
+        if isFirst { setTimer() }
+    }
+
+    /// Waits until what was reset is forgotten here, also in a task that was cancelled.
+    func pause() async { try? await loop.scheduleTask(in: Self.period) {}.futureResult.get() }
+
     private func setTimer() { loop.scheduleTask(in: Self.period) { [weak self] in self?.beginPeriod() } }
 
     private func beginPeriod() {
