@@ -79,7 +79,7 @@ public final class ChromaVectorStore: AsyncVectorStorePort {
         return capabilities
     }
 
-    /// Closes the connections. Calls after it throw `VectorStoreError.Code.unavailable`.
+    /// Closes the connections. Calls under way and later ones throw `VectorStoreError.Code.unavailable`.
     public func close() async throws(VectorStoreError) { await transport.close() }
 
     /// How the server evaluates a filter: what it is sent, and that the answers are finished on our side.

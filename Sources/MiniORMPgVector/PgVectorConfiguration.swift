@@ -13,7 +13,8 @@ public struct PgVectorConfiguration: Sendable {
     public var maximumConnections = 8
     /// How long a call may take, from waiting for a connection to the last row, with all its retries.
     public var timeout = Duration.seconds(30)
-    /// How often a call that may be repeated is repeated after the connection broke or the server refused for now.
+    /// How often a call that may be repeated is repeated after the connection broke or the server refused for now. An
+    /// upsert whose outcome was lost with the connection is not.
     public var retry = RetryPolicy()
     /// Whether a missing extension is created with the first collection. The role needs the right to.
     public var createsExtension = true

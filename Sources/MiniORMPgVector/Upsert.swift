@@ -87,7 +87,7 @@ struct Upsert {
             do { try connection.run(sql, parameters(batch[batch.order]), limit: limit) } catch {
                 let error = naming(error, batch)
                 guard connection.isBroken else { throw error }
-                throw error.saying("all of it is written or nothing, and which is not known; sending it again is safe")
+                throw error.ofWriteInDoubt
             }
             return
         }

@@ -19,22 +19,28 @@ extension QdrantVectorStore {
                 guard try await info(request.collection) != nil else { throw Self.notFound(request.collection) }
                 return []
             }
-            var records: [VectorRecord] = []
-            let wanted = Set(ids.map(UTF8Key.init))
-            let unique = wanted.map(\.string)
-            let count = collection.pageLimit(1024)
-            for start in stride(from: 0, to: unique.count, by: count) {
-                let part = unique[start..<min(unique.count, start + count)]
-                let points = try await get(
-                    part.map(collection.identity.point), request.collection, collection.payloadSelector,
-                    includeVectors: true)
-                for point in try await complete(points, request.collection, collection) {
-                    let record = try point.record()
-                    if wanted.contains(UTF8Key(record.id)) { records.append(record) }
-                }
-            }
-            return records
+            return try await records(ids, request.collection, collection)
         }
+    }
+
+    /// Records by id, in no order.
+    func records(
+        _ ids: [String], _ name: String, _ collection: QdrantCollection
+    ) async throws(VectorStoreError) -> [VectorRecord] {
+        var records: [VectorRecord] = []
+        let wanted = Set(ids.map(UTF8Key.init))
+        let unique = wanted.map(\.string)
+        let count = collection.pageLimit(1024)
+        for start in stride(from: 0, to: unique.count, by: count) {
+            let part = unique[start..<min(unique.count, start + count)]
+            let points = try await get(
+                part.map(collection.identity.point), name, collection.payloadSelector, includeVectors: true)
+            for point in try await complete(points, name, collection) {
+                let record = try point.record()
+                if wanted.contains(UTF8Key(record.id)) { records.append(record) }
+            }
+        }
+        return records
     }
 
     /// Points by id; in halves where an answer would be too large.

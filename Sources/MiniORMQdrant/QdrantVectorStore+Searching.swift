@@ -79,8 +79,8 @@ extension QdrantVectorStore {
         let coarse = results.indices.filter { Score.isCoarse(results[$0].score, metric, vector) }
         guard !coarse.isEmpty else { return true }
         let isCutCoarse = coarse.contains(min(search.options.topK, results.count) - 1)
-        let request = FetchRequest(collection: search.name, ids: coarse.map { results[$0].id })
-        let vectors = Dictionary(try await fetch(request).map { (UTF8Key($0.id), $0.vector) }) { $1 }
+        let records = try await records(coarse.map { results[$0].id }, search.name, search.collection)
+        let vectors = Dictionary(records.map { (UTF8Key($0.id), $0.vector) }) { $1 }
         var isZero = true
         for index in coarse {
             // One that is gone by now keeps the score that it had.

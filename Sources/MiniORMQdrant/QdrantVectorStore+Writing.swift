@@ -48,7 +48,12 @@ extension QdrantVectorStore {
             var underWay = 0
             func take(_ outcome: ([String], VectorStoreError?)) {
                 underWay -= 1
-                if let error = outcome.1 { failure = failure ?? error } else { written += outcome.0 }
+                guard let error = outcome.1 else {
+                    written += outcome.0
+                    return
+                }
+                // After a refusal all is sent again, which another failure may not allow.
+                if failure.map(QdrantFailure.isRefusal) ?? true { failure = error }
             }
             while failure == nil {
                 if underWay >= atOnce, let outcome = await group.next() {

@@ -101,7 +101,7 @@ struct FaultTests {
             ("500", true), ("503", true),
         ])
     func lostWrites(_ fault: String, isRepeated: Bool) async throws {
-        // Looked up, pre-flight, upsert; what is there, deletion; what matches, deletion.
+        // Looked up, pre-flight, upsert; what is there, deletion.
         let proxy = try FaultyProxy(["", "", fault] + (isRepeated ? [""] : []) + ["", fault])
         let name = "lost-\(fault)"
         let direct = try await AsyncVectorRepository(
@@ -124,6 +124,25 @@ struct FaultTests {
         #expect(asked.count { $0 == "delete" } == (isRepeated ? 2 : 1))
         try await direct.dropCollection()
         proxy.child.kill()
+    }
+
+    @Test("a drop that nobody answered is not sent again, and is known where it was done", arguments: ["cut", "lose"])
+    func lostDrop(_ fault: String) async throws {
+        let name = "lost-drop-\(fault)"
+        let direct = try await AsyncVectorRepository(ChromaServer.store(), name, dimension: 2, overwrite: true)
+        let proxy = try FaultyProxy(["", fault])
+        let store = try proxy.store()
+        if fault == "lose" {
+            try await store.dropCollection(name)
+        } else {
+            let error = await #expect(throws: VectorStoreError.self) { try await store.dropCollection(name) }
+            #expect(error?.code == .unavailable)
+        }
+        #expect(try proxy.log().count { $0.method == "DELETE" } == 1)
+        #expect(try await direct.collectionExists() == (fault == "cut"))
+        try await store.close()
+        proxy.child.kill()
+        if fault == "cut" { try await direct.dropCollection() }
     }
 
     @Test("a collection that is being dropped is looked up again")

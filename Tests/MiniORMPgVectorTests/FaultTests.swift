@@ -113,6 +113,31 @@ import Testing
         #expect(try await repository.count() == 3000)
     }
 
+    /// One statement, which the server may have done before it died, or may do yet where the connection alone was lost.
+    @Test func anUpsertWhoseOutcomeIsNotKnownIsNotRepeated() async throws {
+        let store = try Server.faults.store {
+            $0.retry = RetryPolicy(
+                maximumAttempts: 100, baseDelay: .milliseconds(200), maximumDelay: .milliseconds(400))
+        }
+        defer { store.close() }
+        let repository = try await AsyncVectorRepository(store, "faults", dimension: 2, overwrite: true)
+        let few = records(3)
+        let observer = try Server.faults.store()
+        let held = "insert into \(Self.table) (id, embedding) values ('\(few[2].id)', '[0,0]')"
+        let result = try await whileBlocked(observer, lock: held) {
+            try await repository.upsert(few)
+        } then: {
+            try services("crash")
+            try services("recover")
+        }
+        #expect(result.storeError?.code == .unavailable)
+        #expect(result.storeError?.message.contains("which is not known") == true)
+        #expect(result.storeError?.isTransient == true)
+        #expect(try await repository.count() == 0)
+        try await repository.upsert(few)
+        #expect(try await repository.count() == 3)
+    }
+
     @Test(arguments: Server.both)
     func aConnectionThatWasCutIsReplaced(_ server: Server) async throws {
         let store = try server.store { $0.maximumConnections = 1 }

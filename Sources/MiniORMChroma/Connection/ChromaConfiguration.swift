@@ -27,10 +27,10 @@ public struct ChromaConfiguration: Sendable {
     public var credentials = ChromaCredentials.none
     /// How long a request may take, its repetitions included.
     public var deadline = Duration.seconds(30)
-    /// How often a request is repeated on 429, 5xx and loss of the connection. (Before a collection is dropped again, it
-    /// is looked at whether it still is the same one; for upserts and deletions see ``repeatsLostWrites``.)
+    /// How often a request is repeated on 429, 5xx and loss of the connection. For those that write see
+    /// ``repeatsLostWrites``.
     public var retries = RetryPolicy()
-    /// Whether an upsert or a deletion is sent again after the connection was lost before the server answered, or a
+    /// Whether an upsert, a deletion or a drop is sent again after the connection was lost before the server answered, or a
     /// gateway had no answer (502 and 504).
     ///
     /// The server may have the first copy still and apply it late, after the second one was acknowledged and even after

@@ -62,7 +62,7 @@ enum ChromaError {
 
     static func lostWrite(_ failure: VectorStoreError) -> VectorStoreError {
         VectorStoreError(
-            failure.code, "the write may be in, or come in yet: \(failure.message)", store: "chroma",
+            failure.code, "\(failure.message); what was sent may be in, or come in yet", store: "chroma",
             cause: failure.cause)
     }
 

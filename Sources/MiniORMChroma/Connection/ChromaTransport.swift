@@ -14,17 +14,17 @@ internal import Foundation
 #endif
 
 /// A request to the server. Every one of them is safe to repeat, but for those that write, where an earlier one may be
-/// under way still, and for the one that drops a collection by its name: see ``ChromaTransport/send(_:until:mayRepeat:)``.
+/// under way still.
 struct ChromaCall: Sendable {
     var method: HTTPMethod
     /// What follows the address: `/api/v2/...`.
     var path: String
     var body: ByteBuffer?
-    /// Whether it changes records, so that an earlier one which comes late would undo what was written since.
+    /// Whether an earlier one that comes late would undo what was written since.
     var isWrite = false
 
     static func get(_ path: String) -> Self { Self(method: .GET, path: path) }
-    static func delete(_ path: String) -> Self { Self(method: .DELETE, path: path) }
+    static func delete(_ path: String) -> Self { Self(method: .DELETE, path: path, isWrite: true) }
     static func post(_ path: String, _ body: ByteBuffer) -> Self { Self(method: .POST, path: path, body: body) }
 }
 
@@ -73,6 +73,8 @@ final class ChromaTransport: Sendable {
         // A connection carries one request at a time, so that their number is the limit of requests.
         options.httpVersion = .http1Only
         options.timeout.connect = .nanoseconds(Self.nanoseconds(min(deadline, .seconds(10))))
+        // Before servers and proxies close it: a write on a connection that is being closed is lost.
+        options.connectionPool.idleTimeout = .seconds(20)
         options.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = configuration.limits.requestsInFlight
         // A span for each request is made even where nobody traces, and this library promises none.
         options.tracing.tracer = nil
@@ -100,7 +102,7 @@ final class ChromaTransport: Sendable {
     /// - Parameters:
     ///   - end: When the deadline passes, if another request that this one is part of has set it.
     ///   - mayRepeat: Asked before the request is sent again, and told when the deadline passes. If not, an earlier one
-    ///     did its work, and the answer is 404.
+    ///     did its work, and the answer is 404. Asked after a write was lost too, which is not sent again in any case.
     func send(
         _ call: ChromaCall, until end: NIODeadline? = nil,
         mayRepeat: ((_ end: NIODeadline) async throws(VectorStoreError) -> Bool)? = nil
@@ -135,7 +137,8 @@ final class ChromaTransport: Sendable {
                 guard failure.code == .unavailable, !ChromaError.isClosed(error) else { throw failure }
                 isLost = exchange.isSent
             }
-            if isLost, call.isWrite, !repeatsLostWrites { throw ChromaError.lostWrite(failure) }
+            let isOver = isLost && call.isWrite && !repeatsLostWrites
+            if isOver, mayRepeat == nil { throw ChromaError.lostWrite(failure) }
             guard let pause = retries.delay(after: attempt, hint: hint),
                 NIODeadline.now() + .nanoseconds(Self.nanoseconds(pause)) < end
             else { throw failure }
@@ -143,6 +146,7 @@ final class ChromaTransport: Sendable {
             lastFailure = failure
             attempt += 1
             if let mayRepeat, try await !mayRepeat(end) { return ChromaReply(status: 404, body: nil, isRepeated: true) }
+            if isOver { throw ChromaError.lostWrite(failure) }
         }
     }
 

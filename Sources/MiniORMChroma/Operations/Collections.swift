@@ -152,7 +152,7 @@ extension ChromaVectorStore {
     /// A collection that was replaced is a mismatch, if another request of the call has had an answer from its
     /// predecessor, or if its dimension or metric is another one.
     func send(
-        _ operation: String, _ body: ByteBuffer?, _ opened: OpenedCollection
+        _ operation: String, _ body: ByteBuffer?, _ opened: OpenedCollection, isWrite: Bool = false
     ) async throws(VectorStoreError) -> ByteBuffer? {
         let name = opened.name
         var isRefreshed = false
@@ -161,7 +161,7 @@ extension ChromaVectorStore {
             guard opened.isAlike(mark) else { throw ChromaError.replaced(name) }
             let path = "\(collectionsPath)/\(id)/\(operation)"
             var call = body.map { ChromaCall.post(path, $0) } ?? .get(path)
-            call.isWrite = operation == "upsert" || operation == "delete"
+            call.isWrite = isWrite
             let reply = try await transport.send(call)
             if (200..<300).contains(reply.status) {
                 guard opened.hasAnswered(mark) else { throw ChromaError.replaced(name) }
@@ -179,9 +179,9 @@ extension ChromaVectorStore {
 extension ChromaVectorStore {
     /// Sends a request with a body that is made of bytes.
     func send(
-        _ operation: String, _ body: [UInt8], _ opened: OpenedCollection
+        _ operation: String, _ body: [UInt8], _ opened: OpenedCollection, isWrite: Bool = false
     ) async throws(VectorStoreError) -> ByteBuffer? {
-        try await send(operation, ByteBuffer(bytes: body), opened)
+        try await send(operation, ByteBuffer(bytes: body), opened, isWrite: isWrite)
     }
 }
 

@@ -72,7 +72,7 @@ extension ChromaVectorStore {
                         underWay += 1
                         group.addTask {
                             do throws(VectorStoreError) {
-                                _ = try await self.send("upsert", body, opened)
+                                _ = try await self.send("upsert", body, opened, isWrite: true)
                                 return (range, nil)
                             } catch { return (range, error) }
                         }
@@ -110,7 +110,7 @@ extension ChromaVectorStore {
         for chunk in chunks(ids, idsPerRequest) {
             let present = try RecordReply.rows(try await send("get", get(chunk, []), opened))
             guard !present.isEmpty else { continue }
-            _ = try await send("delete", RecordRequest.delete(ids: present.map(\.id)), opened)
+            _ = try await send("delete", RecordRequest.delete(ids: present.map(\.id)), opened, isWrite: true)
             deleted += present.count
         }
         return deleted
@@ -123,7 +123,7 @@ extension ChromaVectorStore {
         try await forEachPage(opened, request.filter, [.metadatas]) { (rows) throws(VectorStoreError) in
             guard !rows.isEmpty else { return }
             for chunk in self.chunks(rows.map(\.row.id), self.idsPerRequest) {
-                _ = try await self.send("delete", RecordRequest.delete(ids: chunk), opened)
+                _ = try await self.send("delete", RecordRequest.delete(ids: chunk), opened, isWrite: true)
             }
             deleted += rows.count
         }

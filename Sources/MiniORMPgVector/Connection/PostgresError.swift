@@ -11,6 +11,8 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     public let message: String
     /// Whether the connection was lost while the statement's outcome was open.
     let isConnectionLost: Bool
+    /// Whether a write was lost with it, so that the server may have it still and do it yet.
+    fileprivate(set) var isInDoubt = false
     /// The function of the server's that reported it, in every language the same; `nil` where it is not told.
     let routine: String?
 
@@ -26,7 +28,7 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
 
     /// Whether a statement that failed so did nothing and may succeed when it is sent again.
     var isWorthRepeating: Bool {
-        guard let sqlState else { return isConnectionLost }
+        guard let sqlState else { return isConnectionLost && !isInDoubt }
         return Self.refusesForNow(sqlState)
     }
 
@@ -64,7 +66,7 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
             case "25P02": (.backend, "an earlier statement of this transaction failed")
             case "42P01": (.collectionNotFound, "the collection's table is not there")
             case "2BP01":
-                (.invalidArgument, "others depend on the collection's table, a view or a foreign key; drop them first")
+                (.invalidArgument, "others depend on what is to be dropped, a view or a foreign key; drop them first")
             case "22023": (.invalidArgument, "PostgreSQL refuses a value; its text is in the cause")
             case "42703", "42704", "42804", "0A000", "23502", "22P03":
                 (.collectionMismatch, "the collection's table is not as this library made it")
@@ -88,6 +90,14 @@ extension VectorStoreError {
     /// The same error with more to say.
     func saying(_ more: String) -> Self {
         Self(code, "\(message); \(more)", store: store, collection: collection, recordID: recordID, cause: cause)
+    }
+
+    /// The same error, of a write that may be in.
+    var ofWriteInDoubt: Self {
+        var cause = postgres
+        cause?.isInDoubt = true
+        let message = "\(message); all of it is written or nothing, and which is not known; sending it again is safe"
+        return Self(code, message, store: store, collection: collection, recordID: recordID, cause: cause)
     }
 
     /// What PostgreSQL reported, where it did.

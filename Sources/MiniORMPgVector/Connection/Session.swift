@@ -179,7 +179,7 @@ final class Session: Sendable {
         let result: PostgresResult
         do { result = try connection.script("commit", limit: limit) } catch {
             guard connection.isBroken else { throw error }
-            throw error.saying("all of it is written or nothing, and which is not known; sending it again is safe")
+            throw error.ofWriteInDoubt
         }
         guard result.command == "COMMIT" else {
             throw .pgvector(.backend, "a statement of the transaction failed, so nothing of it is written")

@@ -108,7 +108,8 @@ extension PgOperations {
             guard error.postgres?.sqlState == "42P07" else { throw error }
             throw .pgvector(
                 .collectionAlreadyExists,
-                "there is a table \(name.quoted) that this library did not make; it is left alone",
+                "there is a table \(name.quoted) that this library did not make; it is left alone, and mapTable makes it "
+                    + "a collection",
                 collection: wanted.name, cause: error.cause)
         }
         let table = CollectionTable(

@@ -28,7 +28,7 @@ public struct QdrantConnectionOptions: Sendable {
     public var retry = RetryPolicy()
     /// How often the connection is pinged, with or without calls under way, so that one that was lost without a word is
     /// noticed: it is closed when a ping goes unanswered for 10 s, or for half of this if that is less, and calls on it
-    /// are sent again on a new one. A proxy before the server may want this longer; it then answers with `GOAWAY`.
+    /// fail, or are sent again on a new one: see ``retry``. A proxy before the server may want this longer; it then answers with `GOAWAY`.
     public var keepAlive: Duration = .seconds(30)
     /// The largest reply accepted, in bytes; at least 1 MB. Where a page of records would be larger, fewer are asked
     /// for; one record that is larger alone cannot be read.
@@ -48,11 +48,13 @@ public struct QdrantWriteOptions: Sendable {
     public var batchCount = 256
     /// How many bytes a request holds, about. A single larger record is sent alone.
     public var batchBytes = 8 << 20
-    /// How many requests of one upsert are under way at a time: 1 to 8.
+    /// How many requests of one upsert are under way at a time: 1 to 8. Of all calls of a store, eight requests of more
+    /// than 64 KB are; others wait.
     public var requestsInFlight = 4
     /// Whether a write returns when the server has applied it. Without, a read may not see it yet.
     public var waits = true
-    /// Whether an upsert or a deletion is sent again after the connection was lost before the server answered.
+    /// Whether an upsert, a deletion or a drop is sent again after the connection was lost before the server answered, or a
+    /// gateway had no answer.
     ///
     /// The server may have the first copy still and apply it late, after the second one was acknowledged and even after
     /// what was written since, which it would undo. So by default such a call fails, with

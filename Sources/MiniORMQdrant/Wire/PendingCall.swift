@@ -1,7 +1,7 @@
 #if Qdrant
 internal import Synchronization
 
-/// A call that somebody waits for: until it has ended, or has been given up, whichever comes first.
+/// A call that somebody waits for: until it has ended, or has been given up.
 final class PendingCall<Reply: Sendable>: Sendable {
     typealias Outcome = Result<Reply, any Error>
 
@@ -40,7 +40,7 @@ final class PendingCall<Reply: Sendable>: Sendable {
     /// The exchange is about to send on a stream of its own. Throws if the call was given up before.
     func open(_ stream: Stream) throws {
         let isGivenUp = state.withLock { state in
-            state.stream = stream
+            if state.givenUp == nil { state.stream = stream }
             return state.givenUp != nil
         }
         if isGivenUp { throw CancellationError() }
@@ -48,6 +48,14 @@ final class PendingCall<Reply: Sendable>: Sendable {
 
     /// Whether the call was given up and its stream reset at once.
     var isCutShort: Bool { state.withLock { $0.givenUp != nil && $0.stream == .cutShort } }
+
+    /// Has a call that was given up fail, if it waits still.
+    func failIfGivenUp() {
+        let (waiting, error) = state.withLock { state in
+            (state.givenUp.flatMap { Self.settle(&state, .failure($0)) }, state.givenUp)
+        }
+        if let waiting, let error { waiting.resume(returning: .failure(error)) }
+    }
 
     /// The exchange is over, its stream included.
     func end(_ outcome: Outcome) {
@@ -61,8 +69,8 @@ final class PendingCall<Reply: Sendable>: Sendable {
         waiting?.resume(returning: outcome)
     }
 
-    /// Has the call fail, unless it is over: now, or when nothing more is sent where its stream is cut short. The exchange
-    /// is cancelled too, by `resets` if it has a stream.
+    /// Has the call fail, unless it is over: now, or when nothing more is sent where its stream is cut short; then `resets`
+    /// sees to it that the wait has an end. The exchange is cancelled too, by `resets` if it has a stream.
     func giveUp(_ error: any Error) {
         let (isOver, waiting, stream) = state.withLock { state in
             let isOver = state.outcome != nil || state.givenUp != nil

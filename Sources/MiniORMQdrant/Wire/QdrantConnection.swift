@@ -129,7 +129,7 @@ final class QdrantConnection: Sendable {
     /// Sends a request, again if need be, and returns the reply. Within ``use(_:)``.
     ///
     /// - Parameter beforeRepeating: Told of the failure before the request is sent again, which it can keep from that by
-    ///   throwing.
+    ///   throwing. Called after a write was lost too, which is not sent again in any case.
     func call<Request, Reply>(
         _ method: QdrantMethod<Request, Reply>, _ message: Request,
         beforeRepeating: ((RPCError) async throws(VectorStoreError) -> Void)? = nil
@@ -175,11 +175,13 @@ final class QdrantConnection: Sendable {
                 throw QdrantFailure.error(
                     RPCError(code: .deadlineExceeded, message: "the deadline passed", cause: failure))
             }
-            if isLost, method.isWrite, !repeatsLostWrites { throw QdrantFailure.lostWrite(failure) }
+            let isOver = isLost && method.isWrite && !repeatsLostWrites
+            if isOver, beforeRepeating == nil { throw QdrantFailure.lostWrite(failure) }
             guard let pause = options.retry.delay(after: attempt, hint: QdrantFailure.hint(failure)), pause < timeLeft
             else { throw QdrantFailure.error(failure) }
             do { try await Task.sleep(for: pause) } catch { throw QdrantFailure.cancelled(error) }
             if let beforeRepeating { try await beforeRepeating(failure) }
+            if isOver { throw QdrantFailure.lostWrite(failure) }
         }
     }
 
@@ -222,8 +224,9 @@ final class QdrantConnection: Sendable {
     }
 
     /// What HTTP/2 lets a stream send before the server has to ask for more, but for the head of a message. Of a larger
-    /// request, an upload, a part may wait here: one that is given up must not go on, as a later one for the same records
-    /// would be overtaken.
+    /// request, an upload, the rest waits until then: one that is given up meanwhile must not go on, as a later one for
+    /// the same records would be overtaken. (What the transport holds for a socket that takes nothing cannot be taken
+    /// back.)
     private static let sentAtOnce = 65_535 - 5
 
     /// A time for the server: at most eight digits and a unit, and no less than the time itself, so that our side is
@@ -255,8 +258,10 @@ final class QdrantConnection: Sendable {
                 }
                 if let error = RPCError(status: status, metadata: metadata) {
                     // How the transport says that the stream was lost; a server's own status comes with metadata, and
-                    // where it does not, it is taken for a loss.
-                    throw error.code == .unavailable && metadata.isEmpty ? Unanswered(cause: error) : error
+                    // where it does not, it is taken for a loss. Another status of HTTP's is a gateway's.
+                    let isOfGateway = metadata[stringValues: ":status"].contains { $0 != "200" }
+                    throw error.code == .unavailable && (metadata.isEmpty || isOfGateway)
+                        ? Unanswered(cause: error) : error
                 }
                 guard let reply else {
                     throw RPCError(code: .internalError, message: "the server answered without a message")
@@ -334,7 +339,7 @@ enum QdrantFailure {
 
     static func lostWrite(_ cause: RPCError) -> VectorStoreError {
         VectorStoreError(
-            .unavailable, "the connection was lost before the server answered, so the write may be in, or come in yet",
+            .unavailable, "the server cannot be reached; what was sent may be in, or come in yet",
             store: QdrantVectorStore.name, cause: cause)
     }
 

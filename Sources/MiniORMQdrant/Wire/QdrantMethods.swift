@@ -8,7 +8,7 @@ struct QdrantMethod<Request: Sendable, Reply: Sendable>: Sendable {
     let encode: @Sendable (Request) throws -> [UInt8]
     /// The bytes are there while it runs.
     let decode: @Sendable (UnsafeRawBufferPointer) throws -> Reply
-    /// Whether it changes records, so that a first copy which comes late would undo what was written since.
+    /// Whether a first copy that comes late would undo what was written since.
     private(set) var isWrite = false
 
     init(
@@ -20,7 +20,7 @@ struct QdrantMethod<Request: Sendable, Reply: Sendable>: Sendable {
         self.decode = decode
     }
 
-    /// The same call, as one that changes records.
+    /// The same call, as one that writes.
     var writing: Self {
         var method = self
         method.isWrite = true
@@ -66,6 +66,7 @@ enum QdrantMethods {
     static let create = QdrantMethod<Qdrant_CreateCollection, Qdrant_CollectionOperationResponse>(
         "Collections", "Create")
     static let drop = QdrantMethod<Qdrant_DeleteCollection, Qdrant_CollectionOperationResponse>("Collections", "Delete")
+        .writing
     static let info = QdrantMethod<Qdrant_GetCollectionInfoRequest, Qdrant_GetCollectionInfoResponse>(
         "Collections", "Get")
     static let list = QdrantMethod<Qdrant_ListCollectionsRequest, Qdrant_ListCollectionsResponse>("Collections", "List")

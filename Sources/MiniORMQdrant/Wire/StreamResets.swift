@@ -7,7 +7,8 @@ internal import Synchronization
 /// A stream that is reset may be answered all the same, by a server that did not know yet. The transport keeps the last
 /// thirty or so in mind for that, and closes the connection, with every call on it, at an answer to one before them; a
 /// server may close it at as many resets at once. So a burst of calls that are given up is left to the server, which knows
-/// their deadlines, and reset later where that does not end them.
+/// their deadlines, and reset later where that does not end them. (A connection that stands still for longer than that,
+/// while calls are given up, may be closed all the same when it goes on.)
 ///
 /// Lives as long as calls wait here, which keep it, even where the connection is gone.
 final class StreamResets<Reply: Sendable>: Sendable {
@@ -40,13 +41,14 @@ final class StreamResets<Reply: Sendable>: Sendable {
     }
 
     /// Resets the stream of a call now; others wait for it. To be followed by a ``pause()`` before there is another such
-    /// call.
+    /// call. Where the connection does not even take the reset, the call fails after a period.
     func resetAtOnce(_ call: PendingCall<Reply>) {
         let isFirst = state.withLock { state in
             state.count += 1
             return state.count == 1
         }
         call.cancelExchange()
+        loop.scheduleTask(in: Self.period) { call.failIfGivenUp() }
         if isFirst { setTimer() }
     }
 
