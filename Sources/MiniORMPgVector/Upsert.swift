@@ -175,18 +175,21 @@ struct Upsert {
         let mayReplace =
             table.isOurs && table.approximation == nil && !isInTransaction
             && order.count * table.description.dimension <= Self.replaced
+        // Of the table that has the name now, which another one may have been given since it was looked up.
+        var parameters = self.parameters(batch[some])
+        parameters.text(table.name.quoted)
         let rows = try connection.run(
             """
             select count(*), count(*) filter (where found.is_same),
-                \(table.isOurs ? "pg_catalog.pg_relation_size(\(table.oid)::oid) = 0" : "false"),
-                (select relhasrules from pg_catalog.pg_class where oid = \(table.oid)::oid),
+                \(table.isOurs ? "pg_catalog.pg_relation_size(to_regclass($4)) = 0" : "false"),
+                (select relhasrules from pg_catalog.pg_class where oid = to_regclass($4)),
                 \(mayReplace ? isPlain : "false")
             from unnest($1::text[], $2::\(pgvector.schema).vector[], $3::jsonb[]) as given(id, vector, payload)
             join lateral (
                 select not \(Self.isOther(columns(of: "present"), "given.vector, given.payload")) as is_same
                 from \(table.name.quoted) as present where present.\(table.id) = given.id
             ) as found on true
-            """, parameters(batch[some]), limit: limit)
+            """, parameters, limit: limit)
         let (present, same) = (rows.integer(0, 0) ?? 0, rows.integer(0, 1) ?? 0)
         // A copy passes rules by.
         if rows.bool(0, 3) { return .insert }
@@ -210,7 +213,7 @@ struct Upsert {
     private var isPlain: String {
         """
         (select not (relhastriggers or relhasrules or relrowsecurity or relhassubclass) and relnatts = 3
-            from pg_catalog.pg_class where oid = \(table.oid)::oid)
+            from pg_catalog.pg_class where oid = to_regclass($4))
         and not exists (select from pg_catalog.pg_publication)
         """
     }

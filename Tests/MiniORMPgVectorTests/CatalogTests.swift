@@ -170,6 +170,38 @@ import Testing
         try three.dropCollection()
     }
 
+    /// What another program is about to create, without waiting for this library, is there when it is done.
+    @Test(
+        arguments: Server.both,
+        [
+            "create extension vector", "create schema shared", "create schema mini_orm",
+            "create table public.words (id text)",
+        ])
+    func whatOthersCreateAtTheSameMomentIsThere(_ server: Server, _ statement: String) async throws {
+        try await server.withDatabase { address in
+            var configuration = try PgVectorConfiguration(address)
+            configuration.schema = statement.contains("public") ? "public" : "shared"
+            let (store, other) = (PgVectorStore(configuration), PgVectorStore(configuration))
+            let observer = PgVectorStore(configuration)
+            defer { for store in [store, other, observer] { store.close() } }
+            let creation = try await other.withTransaction { transaction in
+                try await transaction.execute(statement)
+                let creation = Task { _ = try await AsyncVectorRepository(store, "words", dimension: 2) }
+                let waiting =
+                    "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+                while try await observer.execute(waiting).rows.isEmpty {
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+                return creation
+            }
+            if statement.contains("table") {
+                await expect(.collectionAlreadyExists) { try await creation.value }
+            } else {
+                try await creation.value
+            }
+        }
+    }
+
     /// Each waits for the others where they would create the same.
     @Test(arguments: Server.both)
     func manyCataloguesAreMadeAtOnce(_ server: Server) async throws {

@@ -487,6 +487,27 @@ import Testing
         try store.dropCollection("hung")
     }
 
+    /// Also where another table was given the name since a store looked at it.
+    @Test(arguments: Server.both)
+    func rowsOfATableThatTookTheNameAreUpdated(_ server: Server) throws {
+        let store = try server.store()
+        defer { store.close() }
+        let schema = Server.schema
+        let records = (0..<1500).map { VectorRecord(id: "r\($0)", vector: [Float($0)]) }
+        let repository = try VectorRepository(store, "swapped", dimension: 1, metric: .l2, overwrite: true)
+        let other = try VectorRepository(store, "incoming", dimension: 1, metric: .l2, overwrite: true)
+        for repository in [repository, other] { try repository.upsert(records) }
+        try store.execute("create table \(schema).kept (id text references \(schema).incoming on delete cascade)")
+        try store.execute("insert into \(schema).kept select id from \(schema).incoming")
+        try store.execute("alter table \(schema).swapped rename to outgoing")
+        try store.execute("alter table \(schema).incoming rename to swapped")
+        try repository.upsert(records.map { VectorRecord(id: $0.id, vector: [$0.vector[0] + 1]) })
+        #expect(try store.execute("select count(*) from \(schema).kept").rows == [["1500"]])
+        #expect(try repository.fetch(["r3"]).first?.vector == [4])
+        try store.execute("drop table \(schema).kept, \(schema).outgoing")
+        try store.dropCollection("swapped")
+    }
+
     /// In a table of the caller's own every upsert is an update, whose triggers run; and policies on rows are kept.
     @Test func upsertsOfMappedTablesRunTriggersAndKeepPolicies() throws {
         let store = try Server.pg18.store()

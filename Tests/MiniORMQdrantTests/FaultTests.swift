@@ -479,6 +479,50 @@ extension ServerTests {
             }
         }
 
+        /// Calls that are given up behind large uploads, and reset while the connection takes no bytes, do not close it.
+        @Test(arguments: [8, 12_000]) func callsCanBeGivenUpBehindUploads(_ size: Int) async throws {
+            try await Server.control("/reset", [:])
+            let options = options {
+                $0.connection.deadline = .seconds(86_400)
+                $0.connection.retry = .none
+                $0.write.batchBytes = 64 << 20
+                $0.write.batchCount = 1_000
+            }
+            let store = try Server.service(options)
+            try await Server.withCollection(Server.service(), dimension: 25_000) { large in
+                let name = try await large.describe().name
+                let vector = [Float](repeating: 1, count: 25_000)
+                let uploads = (0..<300).map { VectorRecord(id: "\($0)", vector: vector) }
+                try await Server.withCollection(store) { repository in
+                    _ = try await store.count(CountRequest(collection: name))
+                    let connections = try await Server.control("/connections")
+                    for _ in 0..<4 {
+                        try await Server.control("/settings", ["hold_bytes": true])
+                        let underWay = (0..<2).map { _ in
+                            Task { try await store.upsert(UpsertRequest(collection: name, records: uploads)) }
+                        }
+                        try await Task.sleep(for: .milliseconds(300))
+                        let payload: [String: PayloadValue] = ["text": .string(String(repeating: "y", count: size))]
+                        let writes = (0..<50).map { number in
+                            Task {
+                                try await repository.upsert([
+                                    VectorRecord(id: "\(number)", vector: [1, 0, 0, 0], payload: payload)
+                                ])
+                            }
+                        }
+                        try await Task.sleep(for: .milliseconds(100))
+                        for write in writes { write.cancel() }
+                        for write in writes { await expect(.cancelled) { try await write.value } }
+                        try await Server.control("/reset", [:])
+                        try await repository.upsert([VectorRecord(id: "later", vector: [1, 1, 1, 1])])
+                        for task in underWay { try await task.value }
+                    }
+                    #expect(try await repository.fetch(["later"]).count == 1)
+                    #expect(try await Server.control("/connections") == connections)
+                }
+            }
+        }
+
         /// Those on their way, those that wait for their turn, and those of which one request follows the other.
         @Test func closingWaitsForTheCallsUnderWay() async throws {
             try await Server.control("/reset", [:])

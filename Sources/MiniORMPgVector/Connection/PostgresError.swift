@@ -36,6 +36,9 @@ public struct PostgresError: Error, Sendable, CustomStringConvertible {
     /// stricter isolation.
     var isUndone: Bool { sqlState == "40P01" || sqlState == "40001" }
 
+    /// Whether somebody else created the same at this moment, so that it is there when it is looked for again.
+    var isOfMeeting: Bool { sqlState == "23505" || sqlState == "42710" || sqlState == "42P06" }
+
     /// Whether what is remembered of a table may be out of date.
     var suggestsChangedTable: Bool {
         guard let sqlState else { return false }

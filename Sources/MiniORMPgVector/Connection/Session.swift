@@ -20,6 +20,10 @@ final class Session: Sendable {
     let configuration: PgVectorConfiguration
     let catalog: Catalog
     private let place: Place
+    /// Whether each call has a transaction of its own.
+    var isPooled: Bool {
+        if case .pool = place { true } else { false }
+    }
     private let hasCatalog = Mutex(false)
     private let knownExtension = Mutex<Extension?>(nil)
     private let tables = Mutex<[UTF8Key: CollectionTable]>([:])

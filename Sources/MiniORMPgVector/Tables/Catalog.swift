@@ -74,7 +74,9 @@ struct Catalog: Sendable {
     /// The collections whose tables are there. A table of somebody else's that took the place of one that this library
     /// made is none.
     func names(_ connection: PostgresConnection, _ limit: CallLimit) throws(VectorStoreError) -> [TableName] {
-        let rows = try connection.run("select c.table_schema, c.table_name from \(source)", limit: limit)
+        let metrics = VectorMetric.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        let rows = try connection.run(
+            "select c.table_schema, c.table_name from \(source) where c.metric in (\(metrics))", limit: limit)
         return (0..<rows.count).compactMap { row in
             guard let schema = rows.text(row, 0), let table = rows.text(row, 1) else { return nil }
             return TableName(schema: schema, table: table)

@@ -11,6 +11,17 @@ extension PgOperations {
                 .invalidArgument, "pgvector takes 1 to 16,000 dimensions, not \(wanted.dimension)",
                 collection: wanted.name)
         }
+        // Other programs, whose creations do not wait for ours, may be a moment ahead.
+        for _ in 0..<3 {
+            do throws(VectorStoreError) { return try create(request, name) } catch {
+                guard session.isPooled, error.postgres?.isOfMeeting == true else { throw error }
+            }
+        }
+        try create(request, name)
+    }
+
+    private func create(_ request: CreateCollectionRequest, _ name: TableName) throws(VectorStoreError) {
+        let wanted = request.collection
         try session.run(repeats: request.mode != .create) { connection, limit throws(VectorStoreError) in
             // The usual case of a restart: it is there as it should be. No lock, and no right to create, is needed.
             if request.mode == .ensure, let present = try session.find(wanted.name, fresh: true, connection, limit) {

@@ -58,7 +58,8 @@ final class QdrantConnection: Sendable {
         let executor = EventLoopExecutor(loop)
         self.executor = executor
         deadlines = CallDeadlines(loop)
-        resets = StreamResets(loop)
+        let socket = Socket()
+        resets = StreamResets(loop) { socket.takesBytes }
         var call = CallOptions.defaults
         call.waitForReady = false
         call.maxResponseMessageBytes = options.maximumReplyBytes
@@ -67,7 +68,7 @@ final class QdrantConnection: Sendable {
         do {
             let transport = try Transport(
                 target: .dns(host: address.host, port: address.port), transportSecurity: security,
-                config: Self.configuration(options), eventLoopGroup: loop)
+                config: Self.configuration(options, socket), eventLoopGroup: loop)
             self.transport = transport
             // Ends when the transport is shut down; holds the transport alone, so that the connection can go.
             Task.detached(executorPreference: executor) { try? await transport.connect() }
@@ -80,7 +81,9 @@ final class QdrantConnection: Sendable {
 
     deinit { transport.beginGracefulShutdown() }
 
-    private static func configuration(_ options: QdrantConnectionOptions) -> HTTP2ClientTransport.Posix.Config {
+    private static func configuration(
+        _ options: QdrantConnectionOptions, _ socket: Socket
+    ) -> HTTP2ClientTransport.Posix.Config {
         .defaults { config in
             // A lost connection is tried again while a call's own retries last.
             config.backoff = .init(initial: .milliseconds(50), max: .seconds(5), multiplier: 1.6, jitter: 0.2)
@@ -95,7 +98,17 @@ final class QdrantConnection: Sendable {
                 keepalive: .init(
                     time: keepAlive, timeout: min(.seconds(10), keepAlive / 2), allowWithoutCalls: true))
             config.http2.maxFrameSize = 1 << 20
+            config.channelDebuggingCallbacks.onCreateTCPConnection = { channel in
+                socket.channel.withLock { $0 = channel }
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
         }
+    }
+
+    /// The socket of the connection, which is another one after a loss.
+    private final class Socket: Sendable {
+        let channel = Mutex<(any Channel)?>(nil)
+        var takesBytes: Bool { channel.withLock { $0 }?.isWritable ?? true }
     }
 
     /// Lets no further use begin, and closes when those under way have ended.
