@@ -26,9 +26,9 @@ extension QdrantVectorStore {
         let indexes = try options.collection.indexRequests
         var failure = Self.exists(wanted.name)
         // Others may create and drop it meanwhile; whoever loses looks again.
-        for _ in 0..<8 {
+        for attempt in 0..<32 {
             do throws(VectorStoreError) {
-                if try await create(wanted, request.mode, indexes) { return }
+                if try await create(wanted, request.mode, indexes, isFirst: attempt == 0) { return }
             } catch {
                 guard error.code == .collectionNotFound else { throw error }
                 failure = error
@@ -40,15 +40,22 @@ extension QdrantVectorStore {
     /// Sees to it that there is a collection as wanted; false if another program came in between.
     private func create(
         _ wanted: CollectionDescription, _ mode: CreateCollectionRequest.Mode,
-        _ indexes: [Qdrant_CreateFieldIndexCollection]
+        _ indexes: [Qdrant_CreateFieldIndexCollection], isFirst: Bool
     ) async throws(VectorStoreError) -> Bool {
+        /// One that was made since the call began is as good as our own, if it is as wanted. A collection that may be
+        /// another program's is never marked as ours.
+        func isAlike(_ other: QdrantCollection?) -> Bool {
+            other?.isOurs == true && other?.dimension == wanted.dimension && other?.metric == wanted.metric
+        }
         if let present = try await info(wanted.name) {
             switch mode {
             case .create: throw Self.exists(wanted.name)
-            case .ensure:
+            // Dropped again and again, it would never be finished by any of those who overwrite it at once.
+            case .overwrite where isFirst || !isAlike(QdrantCollection(present)):
+                try await drop(wanted.name, present)
+            case .ensure, .overwrite:
                 try await ensure(wanted, present, indexes)
                 return true
-            case .overwrite: try await drop(wanted.name, present)
             }
         }
         let creation = String(UInt64.random(in: .min ... .max), radix: 36)
@@ -66,11 +73,7 @@ extension QdrantVectorStore {
             let other = QdrantCollection(present)
             if other?.creation != creation {
                 if mode == .create { throw Self.exists(wanted.name) }
-                // One that was made since ours was dropped is as good, if it is as wanted. A collection that may be
-                // another program's is never marked as ours.
-                let isAlike =
-                    other?.isOurs == true && other?.dimension == wanted.dimension && other?.metric == wanted.metric
-                guard mode == .ensure || isAlike else { return false }
+                guard mode == .ensure || isAlike(other) else { return false }
                 try await ensure(wanted, present, indexes)
                 return true
             }

@@ -1,6 +1,7 @@
 #if Qdrant
 import NIOCore
 import NIOEmbedded
+import Synchronization
 import Testing
 
 @testable import MiniORMQdrant
@@ -28,6 +29,10 @@ import Testing
 
         func answer(_ reply: Int) { end.yield(reply) }
         func hasEnded() async { while !pending.hasEnded { await Task.yield() } }
+    }
+
+    private final class Socket: Sendable {
+        let takesBytes = Atomic<Bool>(false)
     }
 
     private let loop: NIOAsyncTestingEventLoop
@@ -97,6 +102,22 @@ import Testing
         #expect(calls.allSatisfy { !$0.pending.hasEnded })
         await loop.advanceTime(by: .milliseconds(1))
         await haveEnded(calls)
+        await loop.shutdownGracefully()
+    }
+
+    @Test func nothingIsResetWhileTheConnectionTakesNoBytes() async throws {
+        let socket = Socket()
+        let resets = StreamResets<Int>(loop) { socket.takesBytes.load(ordering: .relaxed) }
+        let (call, upload) = (try Call(resets, .leftToServer), try Call(resets, .cutShort))
+        for call in [call, upload] { call.pending.giveUp(GivenUp()) }
+        await #expect(throws: GivenUp.self) { try await call.pending.outcome.get() }
+        await loop.advanceTime(by: .seconds(1))
+        // The upload fails all the same, and neither stream is touched.
+        await #expect(throws: GivenUp.self) { try await upload.pending.outcome.get() }
+        #expect(!call.pending.hasEnded && !upload.pending.hasEnded)
+        socket.takesBytes.store(true, ordering: .relaxed)
+        await loop.advanceTime(by: .milliseconds(10))
+        await haveEnded([call, upload])
         await loop.shutdownGracefully()
     }
 
